@@ -52,9 +52,11 @@ class Value {
 
 /// Reads one JSON text.
 /// Trust:  `text` is hostile.
-/// Errors: `request.invalid`, with the byte offset or the duplicate name in the detail.
+/// Errors: `request.invalid`, with the fault or the duplicate name in the detail.
 /// Spec:   RFC 8259; stricter: duplicate member names are refused at every level (compared after unescaping), nesting beyond
-///         `max_depth` is refused, integers outside int64 become doubles, invalid UTF-8 and lone surrogates are refused.
+///         `max_depth` is refused; integers outside int64 become doubles. Refused as well: integers beyond 64 bits, reals
+///         beyond double, a byte order mark, invalid UTF-8, lone surrogates.
+/// Threads: any; each thread keeps one buffer as large as the largest text it has read.
 Result<Value> parse(std::string_view text, int max_depth = 32);
 
 /// Compact text of `value`.
