@@ -1,0 +1,277 @@
+#include "sallyport/net/tls.h"
+
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+#include <openssl/x509v3.h>
+#include <sys/socket.h>
+
+#include <cerrno>
+#include <cstring>
+
+namespace sallyport::net {
+namespace {
+
+std::string openssl_error() {
+  const unsigned long code = ERR_peek_last_error();
+  ERR_clear_error();
+  if (code == 0) return "unknown error";
+  char text[256];
+  ERR_error_string_n(code, text, sizeof text);
+  return text;
+}
+
+// A BIO on a socket that owns nothing and never raises SIGPIPE; OpenSSL's own writes with write(2), which does.
+int bio_write(BIO* bio, const char* data, int length) {
+  BIO_clear_retry_flags(bio);
+  const ssize_t count = ::send(static_cast<int>(reinterpret_cast<std::intptr_t>(BIO_get_data(bio))), data,
+                               static_cast<std::size_t>(length), MSG_NOSIGNAL);
+  if (count < 0 && (errno == EAGAIN || errno == EINTR)) BIO_set_retry_write(bio);
+  return static_cast<int>(count);
+}
+
+int bio_read(BIO* bio, char* data, int length) {
+  BIO_clear_retry_flags(bio);
+  const ssize_t count = ::recv(static_cast<int>(reinterpret_cast<std::intptr_t>(BIO_get_data(bio))), data,
+                               static_cast<std::size_t>(length), 0);
+  if (count < 0 && (errno == EAGAIN || errno == EINTR)) BIO_set_retry_read(bio);
+  if (count == 0) BIO_set_flags(bio, BIO_FLAGS_IN_EOF);
+  return static_cast<int>(count);
+}
+
+long bio_control(BIO* bio, int command, long, void*) {
+  if (command == BIO_CTRL_FLUSH) return 1;
+  if (command == BIO_CTRL_EOF) return BIO_test_flags(bio, BIO_FLAGS_IN_EOF) != 0;
+  return 0;
+}
+
+const BIO_METHOD* socket_method() {
+  static const BIO_METHOD* const method = [] {
+    BIO_METHOD* made = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "sallyport socket");
+    BIO_meth_set_write(made, bio_write);
+    BIO_meth_set_read(made, bio_read);
+    BIO_meth_set_ctrl(made, bio_control);
+    BIO_meth_set_create(made, [](BIO* bio) {
+      BIO_set_init(bio, 1);
+      return 1;
+    });
+    return made;
+  }();
+  return method;
+}
+
+// The profile of both sides.
+Result<SSL_CTX*> make_context(const SSL_METHOD* method) {
+  SSL_CTX* context = SSL_CTX_new(method);
+  if (!context) return Error{Reason::config_invalid, openssl_error()};
+  SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION);
+  SSL_CTX_set_options(context, SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION | SSL_OP_CIPHER_SERVER_PREFERENCE |
+                                   SSL_OP_PRIORITIZE_CHACHA | SSL_OP_NO_ENCRYPT_THEN_MAC);
+  SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+  SSL_CTX_set_read_ahead(context, 1);
+  const bool profile =
+      SSL_CTX_set_cipher_list(context,
+                              "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:"
+                              "ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384:"
+                              "ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305") == 1 &&
+      SSL_CTX_set_ciphersuites(context, "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256") == 1 &&
+      SSL_CTX_set1_groups_list(context, "X25519:P-256") == 1;
+  if (!profile) {
+    SSL_CTX_free(context);
+    return Error{Reason::config_invalid, openssl_error()};
+  }
+  return context;
+}
+
+// ALPN: a client that wants another protocol on this port gets no connection (RFC 7301 §3.2), so that bytes meant for one
+// protocol are never read as another's.
+int choose_protocol(SSL*, const unsigned char** out, unsigned char* out_length, const unsigned char* in, unsigned in_length,
+                    void*) {
+  static constexpr unsigned char ours[] = "\x08http/1.1";
+  unsigned char* chosen = nullptr;
+  if (SSL_select_next_proto(&chosen, out_length, ours, sizeof ours - 1, in, in_length) != OPENSSL_NPN_NEGOTIATED) {
+    return SSL_TLSEXT_ERR_ALERT_FATAL;
+  }
+  *out = chosen;
+  return SSL_TLSEXT_ERR_OK;
+}
+
+void* descriptor(const Fd& fd) { return reinterpret_cast<void*>(static_cast<std::intptr_t>(fd.get())); }
+
+SSL* make_ssl(SSL_CTX* context, const Fd& fd) {
+  SSL* ssl = SSL_new(context);
+  BIO* bio = BIO_new(socket_method());
+  SALLYPORT_CHECK(ssl && bio);
+  BIO_set_data(bio, descriptor(fd));
+  SSL_set_bio(ssl, bio, bio);
+  return ssl;
+}
+
+}  // namespace
+
+Result<std::shared_ptr<const ServerTls>> ServerTls::load(const std::vector<CertificateFiles>& files) {
+  if (files.empty()) return Error{Reason::config_invalid, "no certificate"};
+  std::shared_ptr<ServerTls> tls(new ServerTls());
+  for (const CertificateFiles& file : files) {
+    TRY(SSL_CTX* context, make_context(TLS_server_method()));
+    tls->entries_.push_back({context, nullptr});
+    if (SSL_CTX_use_certificate_chain_file(context, file.certificate.c_str()) != 1) {
+      return Error{Reason::config_invalid, "certificate '" + file.certificate + "': " + openssl_error()};
+    }
+    if (SSL_CTX_use_PrivateKey_file(context, file.key.c_str(), SSL_FILETYPE_PEM) != 1) {
+      return Error{Reason::config_invalid, "key '" + file.key + "': " + openssl_error()};
+    }
+    if (SSL_CTX_check_private_key(context) != 1) {
+      return Error{Reason::config_invalid, "key '" + file.key + "' does not belong to certificate '" + file.certificate + "'"};
+    }
+    tls->entries_.back().certificate = SSL_CTX_get0_certificate(context);
+    // Resumption by tickets only: nothing is kept here, and one ticket is what one client needs.
+    SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
+    SSL_CTX_set_num_tickets(context, 1);
+    static constexpr unsigned char id[] = "sallyport";
+    SSL_CTX_set_session_id_context(context, id, sizeof id - 1);
+    SSL_CTX_set_alpn_select_cb(context, choose_protocol, nullptr);
+    SSL_CTX_set_tlsext_servername_arg(context, tls.get());
+    SSL_CTX_set_tlsext_servername_callback(context, +[](SSL* ssl, int*, void* self) {
+      const char* name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
+      SSL_set_SSL_CTX(ssl, static_cast<const ServerTls*>(self)->pick(name));
+      return SSL_TLSEXT_ERR_OK;
+    });
+  }
+  return std::shared_ptr<const ServerTls>(std::move(tls));
+}
+
+ServerTls::~ServerTls() {
+  for (const Entry& entry : entries_) SSL_CTX_free(entry.context);
+}
+
+ssl_ctx_st* ServerTls::pick(const char* server_name) const {
+  if (server_name) {
+    for (const Entry& entry : entries_) {
+      if (X509_check_host(static_cast<X509*>(entry.certificate), server_name, 0, 0, nullptr) == 1) return entry.context;
+    }
+  }
+  return entries_.front().context;
+}
+
+Result<std::shared_ptr<const ClientTls>> ClientTls::load(const std::string& ca_file) {
+  std::shared_ptr<ClientTls> tls(new ClientTls());
+  TRY(tls->context_, make_context(TLS_client_method()));
+  SSL_CTX_set_verify(tls->context_, SSL_VERIFY_PEER, nullptr);
+  const int loaded = ca_file.empty() ? SSL_CTX_set_default_verify_paths(tls->context_)
+                                     : SSL_CTX_load_verify_locations(tls->context_, ca_file.c_str(), nullptr);
+  if (loaded != 1) return Error{Reason::config_invalid, "authorities '" + ca_file + "': " + openssl_error()};
+  return std::shared_ptr<const ClientTls>(std::move(tls));
+}
+
+ClientTls::~ClientTls() { SSL_CTX_free(context_); }
+
+TlsStream::TlsStream(Loop& loop, Fd fd, std::shared_ptr<const ServerTls> tls)
+    : fd_(std::move(fd)),
+      readiness_(loop, fd_.get()),
+      keep_(tls),
+      ssl_(make_ssl(tls->entries_.front().context, fd_)) {
+  SSL_set_accept_state(ssl_);
+}
+
+TlsStream::TlsStream(Loop& loop, Fd fd, std::shared_ptr<const ClientTls> tls, const std::string& server_name)
+    : fd_(std::move(fd)), readiness_(loop, fd_.get()), keep_(tls), ssl_(make_ssl(tls->context_, fd_)) {
+  SSL_set_connect_state(ssl_);
+  X509_VERIFY_PARAM* parameters = SSL_get0_param(ssl_);
+  if (X509_VERIFY_PARAM_set1_ip_asc(parameters, server_name.c_str()) != 1) {
+    SSL_set_tlsext_host_name(ssl_, server_name.c_str());
+    SALLYPORT_CHECK(SSL_set1_host(ssl_, server_name.c_str()) == 1);
+  }
+}
+
+TlsStream::~TlsStream() { SSL_free(ssl_); }
+
+IoResult TlsStream::settle(int code, bool writing) {
+  switch (SSL_get_error(ssl_, code)) {
+    case SSL_ERROR_WANT_READ:
+      if (writing) readiness_.tie();
+      return {IoStatus::would_block};
+    case SSL_ERROR_WANT_WRITE:
+      readiness_.want_write();
+      if (!writing) readiness_.tie();
+      return {IoStatus::would_block};
+    case SSL_ERROR_ZERO_RETURN:
+      return {IoStatus::end};
+    default:
+      failed_ = true;
+      return {IoStatus::failed};
+  }
+}
+
+IoResult TlsStream::handshake() {
+  if (failed_) return {IoStatus::failed};
+  ERR_clear_error();
+  const int code = SSL_do_handshake(ssl_);
+  if (code == 1) {
+    established_ = true;
+    return {IoStatus::ok};
+  }
+  return settle(code, false);
+}
+
+std::string TlsStream::handshake_error() const {
+  const long verdict = SSL_get_verify_result(ssl_);
+  if (verdict != X509_V_OK) return X509_verify_cert_error_string(verdict);
+  return ERR_peek_last_error() != 0 ? openssl_error() : "connection closed";
+}
+
+std::string_view TlsStream::version() const { return SSL_get_version(ssl_); }
+bool TlsStream::resumed() const { return SSL_session_reused(ssl_) == 1; }
+
+IoResult TlsStream::read(MutableBytes into) {
+  if (failed_) return {IoStatus::failed};
+  ERR_clear_error();
+  // Several records at a time: one call yields one record at most, and each small message is a record of its own.
+  std::size_t filled = 0;
+  while (filled < into.size()) {
+    std::size_t count = 0;
+    const int code = SSL_read_ex(ssl_, into.data() + filled, into.size() - filled, &count);
+    if (code != 1) {
+      if (filled > 0) break;
+      return settle(code, false);
+    }
+    filled += count;
+    if (!SSL_has_pending(ssl_)) break;
+  }
+  return {IoStatus::ok, filled};
+}
+
+IoResult TlsStream::write(Bytes from) {
+  if (failed_) return {IoStatus::failed};
+  ERR_clear_error();
+  std::size_t taken = 0;
+  while (taken < from.size()) {
+    std::size_t count = 0;
+    const int code = SSL_write_ex(ssl_, from.data() + taken, from.size() - taken, &count);
+    if (code != 1) {
+      const IoResult result = settle(code, true);
+      if (taken > 0 && !failed_) break;
+      return result;
+    }
+    taken += count;
+  }
+  return {IoStatus::ok, taken};
+}
+
+void TlsStream::finish() {
+  if (established_ && !failed_) {
+    ERR_clear_error();
+    SSL_shutdown(ssl_);
+  }
+  ::shutdown(fd_.get(), SHUT_WR);
+}
+
+Task<Result<void>> handshake(Waiter& waiter, TlsStream& stream, Deadline deadline) {
+  for (;;) {
+    const IoResult result = stream.handshake();
+    if (result.status == IoStatus::ok) co_return Result<void>();
+    if (result.status != IoStatus::would_block) co_return Error{Reason::tls_failed, stream.handshake_error()};
+    CO_TRY_OK(co_await waiter.wait_for(Waiter::readable | Waiter::writable, deadline));
+  }
+}
+
+}  // namespace sallyport::net

@@ -1,0 +1,98 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "sallyport/net/socket.h"
+
+struct ssl_st;
+struct ssl_ctx_st;
+
+/// TLS 1.2 and 1.3 by OpenSSL with one modern profile: AEAD cipher suites with forward secrecy, X25519 and P-256, no
+/// renegotiation, no compression. There is nothing to tune, so there is nothing to tune wrongly.
+namespace sallyport::net {
+
+struct CertificateFiles {
+  std::string certificate;  ///< PEM, leaf first, intermediates after it
+  std::string key;          ///< PEM, not encrypted
+};
+
+/// What a listener presents: one or more certificates, chosen by the name that the client asks for (SNI); a client that asks
+/// for no name or for one nobody has gets the first. Immutable, shared by all loops; a reload makes a new one.
+class ServerTls {
+ public:
+  /// Reads the files. Errors: `config.invalid` naming the file and what is wrong (unreadable, no PEM, key of another
+  /// certificate, expired certificate is not an error but is told by `warnings`).
+  static Result<std::shared_ptr<const ServerTls>> load(const std::vector<CertificateFiles>& files);
+  ~ServerTls();
+  ServerTls(const ServerTls&) = delete;
+  ServerTls& operator=(const ServerTls&) = delete;
+
+ private:
+  friend class TlsStream;
+  ServerTls() = default;
+  ssl_ctx_st* pick(const char* server_name) const;
+
+  struct Entry {
+    ssl_ctx_st* context;
+    void* certificate;
+  };
+  std::vector<Entry> entries_;
+};
+
+/// How outbound connections verify the other side: always, against the system's authorities or the given file.
+class ClientTls {
+ public:
+  /// `ca_file` empty: the system's authorities. Errors: `config.invalid`.
+  static Result<std::shared_ptr<const ClientTls>> load(const std::string& ca_file);
+  ~ClientTls();
+  ClientTls(const ClientTls&) = delete;
+  ClientTls& operator=(const ClientTls&) = delete;
+
+ private:
+  friend class TlsStream;
+  ClientTls() = default;
+  ssl_ctx_st* context_ = nullptr;
+};
+
+/// A TLS connection on a socket. Holds no buffer while idle.
+class TlsStream final : public Stream {
+ public:
+  /// The server's side of an accepted socket.
+  TlsStream(Loop& loop, Fd fd, std::shared_ptr<const ServerTls> tls);
+  /// The client's side of a connected socket; `server_name` is sent as SNI and must be in the certificate.
+  TlsStream(Loop& loop, Fd fd, std::shared_ptr<const ClientTls> tls, const std::string& server_name);
+  ~TlsStream() override;
+
+  /// Must be driven to `ok` before the first read or write; `failed` explains itself in handshake_error().
+  IoResult handshake();
+  std::string handshake_error() const;
+  /// `TLSv1.3`, for logs.
+  std::string_view version() const;
+  bool resumed() const;
+
+  IoResult read(MutableBytes into) override;
+  IoResult write(Bytes from) override;
+  void finish() override;
+  void attach(Wake& wake, std::uint32_t readable, std::uint32_t writable) override {
+    readiness_.attach(wake, readable, writable);
+  }
+  void pause_reading() override { readiness_.pause_reading(); }
+  void resume_reading() override { readiness_.resume_reading(); }
+
+ private:
+  IoResult settle(int code, bool writing);
+
+  Fd fd_;
+  Readiness readiness_;
+  std::shared_ptr<const void> keep_;
+  ssl_st* ssl_;
+  bool failed_ = false;
+  bool established_ = false;
+};
+
+/// Drives the handshake. Errors: `tls.failed` with OpenSSL's words, `deadline.late`, the waiter's interruption.
+Task<Result<void>> handshake(Waiter& waiter, TlsStream& stream, Deadline deadline);
+
+}  // namespace sallyport::net
