@@ -1,0 +1,85 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "sallyport/base/clock.h"
+#include "sallyport/base/result.h"
+#include "sallyport/net/task.h"
+
+/// What has to outlive a connection or reach another instance: opaque tokens and revocations. A store keeps rows and gives them
+/// back; what they mean is decided above it, once.
+namespace sallyport::store {
+
+using TokenHash = std::array<std::uint8_t, 32>;  ///< SHA-256 of the token as presented; the token itself is never stored
+
+/// Who an opaque token speaks for.
+struct TokenRow {
+  TokenHash hash{};
+  std::string id;  ///< public name of the row (`jti`), safe to log
+  std::string subject;
+  std::string session_id;
+  std::string tenant;
+  std::vector<std::string> scopes;
+  std::vector<std::string> roles;
+  WallTime issued_at{};
+  WallTime expires_at{};
+  std::optional<WallTime> last_used_at;
+  std::optional<WallTime> revoked_at;
+
+  bool operator==(const TokenRow&) const = default;
+};
+
+/// What a revocation names.
+enum class Handle : std::uint8_t { subject, session_id, token_id, token_hash, connection };
+
+/// `sub`, `sid`, `jti`, `token_hash`, `connection`: the names used in the API, the CLI and the log.
+std::string_view name_of(Handle handle);
+std::optional<Handle> handle_named(std::string_view name);
+
+/// Credentials and live connections that are no longer good.
+struct Revocation {
+  std::uint64_t id = 0;  ///< given by the store, strictly rising
+  Handle handle = Handle::subject;
+  std::string value;
+  std::optional<std::string> issuer;        ///< only credentials of this `iss`; absent: of any
+  std::optional<WallTime> issued_before;    ///< only credentials issued before; absent: all, later ones too
+  WallTime created_at{};
+  WallTime keep_until{};  ///< when the last credential that it covers will have expired
+  std::string reason;     ///< the operator's words
+
+  bool operator==(const Revocation&) const = default;
+};
+
+/// One loop's access to the store. Every call may wait for the store, never for the network of a peer.
+/// Errors:  `store.unavailable` with the system's words, for every call; the caller denies.
+/// Threads: the Loop it was opened for.
+class Store {
+ public:
+  virtual ~Store() = default;
+
+  /// Adds a token. Errors: also `request.invalid` when the hash or the id is taken.
+  virtual net::Task<Result<void>> put_token(TokenRow row) = 0;
+  /// The row, expired and revoked ones included, or nullopt.
+  virtual net::Task<Result<std::optional<TokenRow>>> find_token(TokenHash hash) = 0;
+  /// Marks the token `revoked_at`; the row afterwards, or nullopt when there is none with this id.
+  virtual net::Task<Result<std::optional<TokenRow>>> revoke_token(std::string id, WallTime at) = 0;
+  /// Takes note that the token was used. Returns at once; notes are written together, at most once a second and token, and
+  /// at flush(). A note lost in a crash is accepted: it is for people, not for decisions.
+  virtual void note_use(TokenHash hash, WallTime at) = 0;
+  virtual net::Task<Result<void>> flush() = 0;
+
+  /// Persists a revocation; done means durable. Returns it with its id.
+  virtual net::Task<Result<Revocation>> add_revocation(Revocation revocation) = 0;
+  /// All with id greater than `after` whose keep_until is after `now`, in order of id. `after` 0: all that are in force.
+  virtual net::Task<Result<std::vector<Revocation>>> revocations(std::uint64_t after, WallTime now) = 0;
+  /// Forgets tokens and revocations that ended before `now`; how many.
+  virtual net::Task<Result<std::size_t>> purge(WallTime now) = 0;
+};
+
+}  // namespace sallyport::store
