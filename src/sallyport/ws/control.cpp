@@ -1,0 +1,106 @@
+#include "sallyport/ws/control.h"
+
+#include <utility>
+
+namespace sallyport::ws {
+namespace {
+
+constexpr std::string_view control_name = "$sallyport";
+
+Error malformed(const char* what) { return Error{Reason::control_malformed, what}; }
+
+std::string_view skip_space(std::string_view text) {
+  const std::size_t at = text.find_first_not_of(" \t\n\r");
+  return at == std::string_view::npos ? std::string_view() : text.substr(at);
+}
+
+int hex_digit(char c) {
+  if (c >= '0' && c <= '9') return c - '0';
+  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
+  return -1;
+}
+
+/// Takes one character of a JSON string off the front of `text`. What is not ASCII comes out as something that no ASCII
+/// character equals.
+int take_character(std::string_view& text) {
+  if (text.empty()) return -1;
+  const char c = text.front();
+  text.remove_prefix(1);
+  if (c != '\\') return static_cast<unsigned char>(c);
+  if (text.empty()) return -1;
+  const char escape = text.front();
+  text.remove_prefix(1);
+  if (escape != 'u') return static_cast<unsigned char>(escape);
+  if (text.size() < 4) return -1;
+  int code = 0;
+  for (std::size_t i = 0; i < 4; ++i) {
+    const int digit = hex_digit(text[i]);
+    if (digit < 0) return -1;
+    code = code * 16 + digit;
+  }
+  text.remove_prefix(4);
+  return code;
+}
+
+std::string notice(json::Object members) {
+  return json::dump(json::Object{{std::string(control_name), json::Value(std::move(members))}});
+}
+
+}  // namespace
+
+bool is_control_text(Bytes payload) {
+  std::string_view text = skip_space(text_of(payload));
+  if (text.empty() || text.front() != '{') return false;
+  text = skip_space(text.substr(1));
+  if (text.empty() || text.front() != '"') return false;
+  text.remove_prefix(1);
+  for (const char expected : control_name) {
+    if (take_character(text) != expected) return false;
+  }
+  return !text.empty() && text.front() == '"';
+}
+
+Result<ControlRequest> parse_control(Bytes payload) {
+  const auto document = json::parse(text_of(payload), 4);
+  if (!document.ok()) return malformed("not strict JSON");
+  const json::Object* outer = document->object();
+  if (outer == nullptr || outer->size() != 1 || outer->front().first != control_name) {
+    return malformed("\"$sallyport\" is not the only member");
+  }
+  const json::Object* request = outer->front().second.object();
+  if (request == nullptr) return malformed("\"$sallyport\" is no object");
+  const std::string* op = outer->front().second.find_string("op");
+  const std::string* token = outer->front().second.find_string("token");
+  if (op == nullptr) return malformed("no op");
+  if (*op != "authenticate" && *op != "refresh") return malformed("unknown op");
+  if (token == nullptr || token->empty()) return malformed("no token");
+  if (request->size() != 2) return malformed("unknown member");
+  return ControlRequest{*op == "refresh" ? ControlRequest::Op::refresh : ControlRequest::Op::authenticate,
+                        Secret(*token)};
+}
+
+std::string ready_notice(std::string_view connection, std::string_view subject,
+                         std::optional<std::int64_t> expires_at) {
+  json::Object members{{"op", "ready"}, {"connection", connection}, {"subject", subject}};
+  if (expires_at) members.emplace_back("expires_at", *expires_at);
+  return notice(std::move(members));
+}
+
+std::string expiring_notice(std::int64_t expires_at) {
+  return notice({{"op", "expiring"}, {"expires_at", expires_at}});
+}
+
+std::string refreshed_notice(std::optional<std::int64_t> expires_at) {
+  json::Object members{{"op", "refreshed"}};
+  if (expires_at) members.emplace_back("expires_at", *expires_at);
+  return notice(std::move(members));
+}
+
+std::string denied_notice(Reason reason, const std::optional<json::Value>& id) {
+  json::Object members{{"op", "denied"}, {"reason", row(reason).name}};
+  if (id) members.emplace_back("id", *id);
+  return notice(std::move(members));
+}
+
+}  // namespace sallyport::ws
