@@ -37,6 +37,7 @@ enum class Retry : std::uint8_t {
   X(credential_expired,        "credential.expired",        401, 4401, renew, "credential expired") \
   X(credential_revoked,        "credential.revoked",        401, 4401, renew, "credential revoked") \
   X(credential_other_subject,  "credential.other_subject",  401, 4401, renew, "credential of another subject") \
+  X(session_expired,           "session.expired",           401, 4401, renew, "session lifetime reached") \
   X(auth_timeout,              "auth.timeout",              408, 4408, later, "authentication not completed in time") \
   X(limit_handshake_rate,      "limit.handshake_rate",      429, 4429, later, "too many attempts") \
   X(limit_pending,             "limit.pending",             503, 1013, later, "try again later") \
@@ -52,7 +53,7 @@ enum class Retry : std::uint8_t {
   X(upstream_unavailable,      "upstream.unavailable",      502, 1014, later, "backend unavailable") \
   X(upstream_refused,          "upstream.refused",          502, 1014, later, "backend unavailable") \
   X(upstream_timeout,          "upstream.timeout",          504, 1014, later, "backend unavailable") \
-  X(upstream_protocol,         "upstream.protocol",         502, 1014, later, "backend protocol error") \
+  X(upstream_protocol,         "upstream.protocol",         502, 1011, later, "backend protocol error") \
   X(upstream_closed,           "upstream.closed",           502, 1014, later, "backend closed the connection") \
   X(server_draining,           "server.draining",           503, 1012, later, "server restarting") \
   X(server_overloaded,         "server.overloaded",         503, 1013, later, "try again later") \
