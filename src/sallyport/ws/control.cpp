@@ -31,6 +31,7 @@ int take_character(std::string_view& text) {
   if (text.empty()) return -1;
   const char escape = text.front();
   text.remove_prefix(1);
+  if (std::string_view("bfnrt").find(escape) != std::string_view::npos) return '\n';  // a control character, whichever
   if (escape != 'u') return static_cast<unsigned char>(escape);
   if (text.size() < 4) return -1;
   int code = 0;

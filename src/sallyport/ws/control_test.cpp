@@ -38,6 +38,7 @@ TEST_CASE("other texts are the application's") {
                                       R"({"\u002)"sv,
                                       R"({"\)"sv,
                                       R"({"$sallyport\u0022":{}})"sv,
+                                      R"({"$sallypo\rt":{}})"sv,
                                       R"({'$sallyport':{}})"sv,
                                       "\xef\xbb\xbf{\"$sallyport\":{}}"sv,
                                       "\v{\"$sallyport\":{}}"sv,

@@ -88,7 +88,7 @@ TEST_CASE("utf8: random text with random damage, masked, in random pieces") {
   int seen[3] = {};
   for (int round = 0; round < 5000; ++round) {
     std::string text;
-    for (unsigned count = random() % 30; count > 0; --count) text += characters[random() % characters.size()];
+    for (std::size_t count = random() % 30; count > 0; --count) text += characters[random() % characters.size()];
     if (random() % 2 == 0 && !text.empty()) text[random() % text.size()] = static_cast<char>(random());
     if (random() % 4 == 0) text.resize(random() % (text.size() + 1));
     const Verdict expected = reference(text);
