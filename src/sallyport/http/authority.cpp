@@ -12,7 +12,8 @@ namespace {
 
 Error malformed(std::string detail) { return {Reason::http_malformed, std::move(detail)}; }
 
-// A resolver reads `1.2.3`, `0x7f.1` and the like as an address, so a name may not end in a number (as in the URL standard).
+// A resolver reads `1.2.3`, `0x7f.1` and the like as an address, so a name may not end in a number (as in the URL
+// standard).
 bool ends_in_number(std::string_view label) {
   if (std::all_of(label.begin(), label.end(), is_digit)) return true;
   return label.size() >= 2 && label[0] == '0' && to_lower(label[1]) == 'x' &&
@@ -29,7 +30,8 @@ Result<Authority> parse_name(std::string_view text) {
     const auto dot = rest.find('.');
     label = rest.substr(0, dot);
     if (label.empty() || label.size() > 63) return malformed("host has a label that is empty or longer than 63 bytes");
-    if (label.front() == '-' || label.back() == '-') return malformed("host has a label that starts or ends with a hyphen");
+    if (label.front() == '-' || label.back() == '-')
+      return malformed("host has a label that starts or ends with a hyphen");
     for (const char c : label) {
       if (!is_alnum(c) && c != '-' && c != '_') return malformed("host has a byte that no host name holds");
     }
@@ -39,7 +41,8 @@ Result<Authority> parse_name(std::string_view text) {
   Authority out{lowered(text), HostKind::name, std::nullopt};
   if (ends_in_number(label)) {
     in_addr address{};
-    if (inet_pton(AF_INET, out.host.c_str(), &address) != 1) return malformed("host ends in a number but is no IPv4 address");
+    if (inet_pton(AF_INET, out.host.c_str(), &address) != 1)
+      return malformed("host ends in a number but is no IPv4 address");
     out.kind = HostKind::ipv4;
   }
   return out;
@@ -48,7 +51,8 @@ Result<Authority> parse_name(std::string_view text) {
 Result<Authority> parse_ipv6(std::string_view text) {
   in6_addr address{};
   const std::string copy(text);
-  if (text.size() > INET6_ADDRSTRLEN || copy.find('\0') != std::string::npos || inet_pton(AF_INET6, copy.c_str(), &address) != 1) {
+  if (text.size() > INET6_ADDRSTRLEN || copy.find('\0') != std::string::npos ||
+      inet_pton(AF_INET6, copy.c_str(), &address) != 1) {
     return malformed("host is no IPv6 address");
   }
   std::array<char, INET6_ADDRSTRLEN> out{};

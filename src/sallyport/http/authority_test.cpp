@@ -26,16 +26,44 @@ TEST_CASE("hosts and ports have one spelling") {
 }
 
 TEST_CASE("what is no host and port is refused") {
-  for (const std::string_view text :
-       {std::string_view(""), std::string_view("."), std::string_view(":80"), std::string_view("a.test:"), std::string_view("a.test:0"),
-        std::string_view("a.test:080"), std::string_view("a.test:65536"), std::string_view("a.test:x"), std::string_view("a.test:8:0"),
-        std::string_view("a..b"), std::string_view(".a"), std::string_view("a.test.."), std::string_view("-a.test"),
-        std::string_view("a-.test"), std::string_view("a,b"), std::string_view("u@a.test"), std::string_view("a b"), std::string_view("a\0b", 3),
-        std::string_view("a%41"), std::string_view("a/b"), std::string_view("b\xc3\xbc" "cher.test"), std::string_view("1.2.3"), std::string_view("127.1"),
-        std::string_view("0x7f.0.0.1"), std::string_view("0x7f000001"), std::string_view("2130706433"), std::string_view("1.2.3.256"),
-        std::string_view("1.2.3.04"), std::string_view("a.1"), std::string_view("[::1"), std::string_view("[::1]x"), std::string_view("[::1]:"),
-        std::string_view("[fe80::1%eth0]"), std::string_view("[1.2.3.4]"), std::string_view("[]"), std::string_view("::1"),
-        std::string_view("[v1.a]")}) {
+  for (const std::string_view text : {std::string_view(""),
+                                      std::string_view("."),
+                                      std::string_view(":80"),
+                                      std::string_view("a.test:"),
+                                      std::string_view("a.test:0"),
+                                      std::string_view("a.test:080"),
+                                      std::string_view("a.test:65536"),
+                                      std::string_view("a.test:x"),
+                                      std::string_view("a.test:8:0"),
+                                      std::string_view("a..b"),
+                                      std::string_view(".a"),
+                                      std::string_view("a.test.."),
+                                      std::string_view("-a.test"),
+                                      std::string_view("a-.test"),
+                                      std::string_view("a,b"),
+                                      std::string_view("u@a.test"),
+                                      std::string_view("a b"),
+                                      std::string_view("a\0b", 3),
+                                      std::string_view("a%41"),
+                                      std::string_view("a/b"),
+                                      std::string_view("b\xc3\xbc"
+                                                       "cher.test"),
+                                      std::string_view("1.2.3"),
+                                      std::string_view("127.1"),
+                                      std::string_view("0x7f.0.0.1"),
+                                      std::string_view("0x7f000001"),
+                                      std::string_view("2130706433"),
+                                      std::string_view("1.2.3.256"),
+                                      std::string_view("1.2.3.04"),
+                                      std::string_view("a.1"),
+                                      std::string_view("[::1"),
+                                      std::string_view("[::1]x"),
+                                      std::string_view("[::1]:"),
+                                      std::string_view("[fe80::1%eth0]"),
+                                      std::string_view("[1.2.3.4]"),
+                                      std::string_view("[]"),
+                                      std::string_view("::1"),
+                                      std::string_view("[v1.a]")}) {
     CAPTURE(text);
     CHECK(read(text) == "http.malformed");
   }

@@ -42,7 +42,8 @@ Result<std::optional<std::string_view>> Cookies::find(std::string_view name) con
     found = cookie.value;
   }
   if (found && !is_cookie_value(*found)) {
-    return Error{Reason::credential_invalid, "cookie " + std::string(name) + " holds a byte that no cookie value holds"};
+    return Error{Reason::credential_invalid,
+                 "cookie " + std::string(name) + " holds a byte that no cookie value holds"};
   }
   return found;
 }

@@ -20,15 +20,15 @@ struct Cookie {
 
 /// The cookies of a request, all Cookie lines read as one list.
 /// Lifetime: views into the Headers it was made from.
-/// Spec: RFC 6265 §5.4, the form user agents send. Pairs are cut at each semicolon, also inside quotes: the `$Version` syntax of
-///       RFC 2965 is no syntax here, so a quote cannot hide a pair.
+/// Spec: RFC 6265 §5.4, the form user agents send. Pairs are cut at each semicolon, also inside quotes: the `$Version`
+///       syntax of RFC 2965 is no syntax here, so a quote cannot hide a pair.
 class Cookies {
  public:
   explicit Cookies(const Headers& headers);
 
   /// The value of the cookie of exactly this name, quotes included, or nothing when there is none.
-  /// Errors: `credential.ambiguous` when there are two, even with equal values; `credential.invalid` when the value is no
-  ///         `cookie-value` (RFC 6265 §4.1.1).
+  /// Errors: `credential.ambiguous` when there are two, even with equal values; `credential.invalid` when the value is
+  ///         no `cookie-value` (RFC 6265 §4.1.1).
   Result<std::optional<std::string_view>> find(std::string_view name) const;
 
   /// The Cookie value that is left without the cookies called `names`; empty when none is left.

@@ -19,7 +19,8 @@ TEST_CASE("a cookie is found by its exact name, over all lines") {
 }
 
 TEST_CASE("the same cookie twice is ambiguous, when it is asked for") {
-  for (const Headers& headers : {Headers{{"Cookie", "sid=a; x=1; sid=b"}}, Headers{{"Cookie", "sid=a; x=1"}, {"Cookie", "sid=a"}}}) {
+  for (const Headers& headers :
+       {Headers{{"Cookie", "sid=a; x=1; sid=b"}}, Headers{{"Cookie", "sid=a; x=1"}, {"Cookie", "sid=a"}}}) {
     const Cookies cookies(headers);
     REQUIRE(!cookies.find("sid").ok());
     CHECK(cookies.find("sid").error().reason == Reason::credential_ambiguous);

@@ -11,17 +11,55 @@ namespace {
 
 // Compared folded. Written here, meaningful to one hop only, or a body that an upgrade does not have.
 constexpr std::string_view hop_fields[] = {
-    "host", "connection", "upgrade", "keep-alive", "proxy-connection", "proxy-authenticate", "proxy-authorization", "te", "trailer",
-    "transfer-encoding", "content-length", "http2-settings", "expect", "max-forwards",
+    "host",
+    "connection",
+    "upgrade",
+    "keep-alive",
+    "proxy-connection",
+    "proxy-authenticate",
+    "proxy-authorization",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "content-length",
+    "http2-settings",
+    "expect",
+    "max-forwards",
 };
 
 // Compared folded. What backends believe when their proxy says it; a client must not be the one that says it.
 constexpr std::string_view trusted_fields[] = {
-    "forwarded", "x-real-ip", "x-client-ip", "x-cluster-client-ip", "true-client-ip", "cf-connecting-ip", "fastly-client-ip",
-    "x-host", "x-original-url", "x-original-uri", "x-original-host", "x-rewrite-url", "x-http-method-override",
-    "remote-user", "x-remote-user", "x-user", "x-user-id", "x-username", "x-authenticated-user", "x-auth-user", "x-auth-username",
-    "x-auth-subject", "x-auth-email", "x-auth-roles", "x-auth-groups", "x-client-cert", "x-ssl-cert", "x-ssl-client-cert",
-    "ssl-client-cert", "client-cert", "client-cert-chain",
+    "forwarded",
+    "x-real-ip",
+    "x-client-ip",
+    "x-cluster-client-ip",
+    "true-client-ip",
+    "cf-connecting-ip",
+    "fastly-client-ip",
+    "x-host",
+    "x-original-url",
+    "x-original-uri",
+    "x-original-host",
+    "x-rewrite-url",
+    "x-http-method-override",
+    "remote-user",
+    "x-remote-user",
+    "x-user",
+    "x-user-id",
+    "x-username",
+    "x-authenticated-user",
+    "x-auth-user",
+    "x-auth-username",
+    "x-auth-subject",
+    "x-auth-email",
+    "x-auth-roles",
+    "x-auth-groups",
+    "x-client-cert",
+    "x-ssl-cert",
+    "x-ssl-client-cert",
+    "ssl-client-cert",
+    "client-cert",
+    "client-cert-chain",
 };
 constexpr std::string_view trusted_prefixes[] = {
     "x-sallyport-", "x-forwarded-", "x-auth-request-", "x-ssl-client-", "ssl-client-", "x-envoy-", "sec-websocket-",
@@ -81,7 +119,8 @@ class Writer {
 }  // namespace
 
 Result<UpstreamRequest> make_upstream_request(const Upgrade& upgrade, const ForwardOptions& options) {
-  if (!is_websocket_key(options.key)) return Error{Reason::internal_bug, "key for the backend is not the base64 of 16 bytes"};
+  if (!is_websocket_key(options.key))
+    return Error{Reason::internal_bug, "key for the backend is not the base64 of 16 bytes"};
   std::string path = upgrade.path();
   if (options.path) {
     Result<std::string> replaced = parse_path(*options.path);

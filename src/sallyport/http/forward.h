@@ -53,12 +53,14 @@ struct UpstreamRequest {
   std::vector<std::string> subprotocols;
 };
 
-/// The handshake for the backend. Its path and query are those that were routed on; host, handshake and address fields are written
-/// here and never copied. Of the client's fields are dropped: hop-by-hop ones and those that Connection names (which cannot touch what
-/// is written here), extensions offered, every X-Sallyport-*, X-Forwarded-*, Forwarded and the usual names by which proxies tell a
-/// backend who the user or what the address or the URL is, and what `options.strip` names.
+/// The handshake for the backend. Its path and query are those that were routed on; host, handshake and address fields
+/// are written here and never copied. Of the client's fields are dropped: hop-by-hop ones and those that Connection
+/// names (which cannot touch what is written here), extensions offered, every X-Sallyport-*, X-Forwarded-*, Forwarded
+/// and the usual names by which proxies tell a backend who the user or what the address or the URL is, and what
+/// `options.strip` names.
 /// Trust:  `upgrade` is hostile; `options.added` may quote claims.
-/// Errors: `internal.bug` when a value of `options` cannot stand in a head (a control byte in a claim, say); nothing else.
+/// Errors: `internal.bug` when a value of `options` cannot stand in a head (a control byte in a claim, say); nothing
+///         else.
 /// Spec:   RFC 9110 §7.6.1, RFC 6455 §4.1, RFC 7239; stricter: address fields are replaced, never appended to.
 Result<UpstreamRequest> make_upstream_request(const Upgrade& upgrade, const ForwardOptions& options);
 

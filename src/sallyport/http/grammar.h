@@ -34,8 +34,8 @@ bool is_token(std::string_view text);
 bool is_field_value(std::string_view text);
 bool equal_ignoring_case(std::string_view a, std::string_view b);
 std::string lowered(std::string_view text);
-/// `name` as a CGI-style backend reads it, where `X_Auth.User` and `x-auth-user` are one name: lower case, every byte that is
-/// neither letter nor digit a hyphen. For comparing names that must not have a twin.
+/// `name` as a CGI-style backend reads it, where `X_Auth.User` and `x-auth-user` are one name: lower case, every byte
+/// that is neither letter nor digit a hyphen. For comparing names that must not have a twin.
 std::string folded_name(std::string_view name);
 /// Without spaces and tabs at either end.
 std::string_view trimmed(std::string_view text);

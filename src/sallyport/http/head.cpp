@@ -124,7 +124,8 @@ std::string_view start_line(Bytes received, const HeadProgress& progress) {
 
 Headers make_headers(Bytes received, const HeadProgress& progress) {
   SALLYPORT_CHECK(progress.done());
-  std::string_view rest = text_of(received).substr(progress.start_line_end_, progress.at_ - 2 - progress.start_line_end_);
+  std::string_view rest =
+      text_of(received).substr(progress.start_line_end_, progress.at_ - 2 - progress.start_line_end_);
   Headers out;
   out.reserve(rest.size(), progress.fields_);
   while (!rest.empty()) {

@@ -10,7 +10,8 @@
 namespace sallyport::http {
 
 /// What a peer may make us read before it is known. All inclusive.
-/// Units: bytes, but for `header_count`, in field lines. `body_bytes` bounds a Content-Length; 0 where no body is expected.
+/// Units: bytes, but for `header_count`, in field lines. `body_bytes` bounds a Content-Length; 0 where no body is
+///        expected.
 struct Limits {
   std::size_t head_bytes = 16 * 1024;
   std::size_t header_count = 100;
@@ -20,8 +21,8 @@ struct Limits {
 
 enum class HeadKind : std::uint8_t { request, response };
 
-/// How far one head has been read. Made empty for each head and given again with each longer view of the same bytes, so that every
-/// byte is looked at once however the peer splits them.
+/// How far one head has been read. Made empty for each head and given again with each longer view of the same bytes, so
+/// that every byte is looked at once however the peer splits them.
 class HeadProgress {
  public:
   bool start_line_done() const { return start_line_end_ != 0; }
@@ -31,7 +32,18 @@ class HeadProgress {
 
  private:
   enum class Stage : std::uint8_t {
-    start, method, target, version, status_line, start_line_lf, field_start, name, value, value_lf, end_lf, done
+    start,
+    method,
+    target,
+    version,
+    status_line,
+    start_line_lf,
+    field_start,
+    name,
+    value,
+    value_lf,
+    end_lf,
+    done
   };
   friend Result<void> scan_start_line(Bytes, HeadProgress&, HeadKind, const Limits&);
   friend Result<void> scan_fields(Bytes, HeadProgress&, const Limits&);

@@ -23,8 +23,8 @@ bool is_scheme(std::string_view text) {
          std::all_of(text.begin(), text.end(), [](char c) { return is_alnum(c) || c == '+' || c == '-' || c == '.'; });
 }
 
-// Whether a page of `origin` and the host it speaks to share host and port. Host names no port where it is the default one; which one
-// that is, 80 or 443, follows from the page, for TLS may end in front of us.
+// Whether a page of `origin` and the host it speaks to share host and port. Host names no port where it is the default
+// one; which one that is, 80 or 443, follows from the page, for TLS may end in front of us.
 bool is_own(const Origin& origin, const Authority& own) {
   if (origin.host() != own.host || origin.kind() != own.kind) return false;
   return own.port ? origin.port() == *own.port : origin.has_default_port();
@@ -36,7 +36,8 @@ Result<void> check_second_witness(std::string_view site, const Origin* origin, c
   }
   const bool same = origin != nullptr && is_own(*origin, own);
   if (site == "same-origin" && !same) return not_allowed("Sec-Fetch-Site says same-origin, but Origin is not the Host");
-  // A page without TLS on the same host is cross-site to a socket with TLS (schemeful same-site), so only https contradicts.
+  // A page without TLS on the same host is cross-site to a socket with TLS (schemeful same-site), so only https
+  // contradicts.
   if ((site == "cross-site" || site == "same-site") && same && origin->scheme() == "https") {
     return not_allowed("Sec-Fetch-Site says " + std::string(site) + ", but Origin is the Host");
   }
@@ -45,7 +46,9 @@ Result<void> check_second_witness(std::string_view site, const Origin* origin, c
 
 }  // namespace
 
-bool Origin::has_default_port() const { return authority_.port.has_value() && authority_.port == implied_port(scheme_); }
+bool Origin::has_default_port() const {
+  return authority_.port.has_value() && authority_.port == implied_port(scheme_);
+}
 
 Result<Origin> parse_origin(std::string_view text) {
   const auto colon = text.find("://");
@@ -68,7 +71,8 @@ bool OriginPattern::allows(const Origin& origin) const {
     case Kind::exact:
       return origin == *origin_;
     case Kind::below: {
-      if (origin.scheme() != origin_->scheme() || origin.port() != origin_->port() || origin.kind() != HostKind::name) return false;
+      if (origin.scheme() != origin_->scheme() || origin.port() != origin_->port() || origin.kind() != HostKind::name)
+        return false;
       const std::string_view host = origin.host();
       const std::string_view domain = origin_->host();
       return host.size() > domain.size() + 1 && host.substr(host.size() - domain.size()) == domain &&
@@ -96,7 +100,8 @@ Result<OriginPattern> parse_origin_pattern(std::string_view text) {
   const bool below = rest.substr(0, 2) == "*.";
   if (below) plain.erase(colon + 3, 2);
   if (plain.find('*') != std::string::npos) {
-    return config_error(text, "`*` stands only for whole labels at the left of a domain, as in `https://*.example.com`");
+    return config_error(text,
+                        "`*` stands only for whole labels at the left of a domain, as in `https://*.example.com`");
   }
   Result<Origin> origin = parse_origin(plain);
   if (!origin.ok()) return config_error(text, origin.error().detail);

@@ -34,9 +34,9 @@ class Origin {
 
 /// Trust:  `text` is hostile.
 /// Errors: `origin.not_allowed`; `null` among them.
-/// Spec:   the ASCII serialization of RFC 6454 §6.2, one origin. Stricter: no final dot, no user info, path, query or fragment, hosts
-///         as parse_authority takes them, so a name beyond ASCII only as punycode. Looser: upper case and the default port written
-///         out are taken for what they mean.
+/// Spec:   the ASCII serialization of RFC 6454 §6.2, one origin. Stricter: no final dot, no user info, path, query or
+///         fragment, hosts as parse_authority takes them, so a name beyond ASCII only as punycode. Looser: upper case
+///         and the default port written out are taken for what they mean.
 Result<Origin> parse_origin(std::string_view text);
 
 /// What a configured list allows: one origin, every host below a domain, or the literal `null`.
@@ -52,8 +52,8 @@ class OriginPattern {
   std::optional<Origin> origin_;  // for `below`, its host is the domain
 };
 
-/// Reads `https://app.example.com`, `https://app.example.com:8443`, `https://*.example.com` or `null`. A wildcard stands for one or
-/// more whole labels and only at the left of a domain of at least two; never for the domain itself.
+/// Reads `https://app.example.com`, `https://app.example.com:8443`, `https://*.example.com` or `null`. A wildcard
+/// stands for one or more whole labels and only at the left of a domain of at least two; never for the domain itself.
 /// Errors: `config.invalid`, its detail written for whoever wrote the configuration.
 Result<OriginPattern> parse_origin_pattern(std::string_view text);
 
@@ -70,10 +70,11 @@ class OriginPolicy {
   explicit OriginPolicy(std::vector<OriginPattern> patterns) : patterns_(std::move(patterns)) {}
 
   /// Judges Origin, with Sec-Fetch-Site as second witness; `own` is the request's Host.
-  /// Trust:  `headers` and `own` are hostile. A browser writes Origin and Sec-Fetch-* itself and no page can change them; another
-  ///         client may write what it likes, which is why `absent` must not open the door to cookies.
-  /// Errors: `origin.not_allowed` for one that is not listed, malformed, there twice, or contradicted by Sec-Fetch-Site;
-  ///         `origin.missing` when only a browser can have sent the request (some Sec-Fetch-* field) but no Origin is there.
+  /// Trust:  `headers` and `own` are hostile. A browser writes Origin and Sec-Fetch-* itself and no page can change
+  ///         them; another client may write what it likes, which is why `absent` must not open the door to cookies.
+  /// Errors: `origin.not_allowed` for one that is not listed, malformed, there twice, or contradicted by
+  ///         Sec-Fetch-Site; `origin.missing` when only a browser can have sent the request (some Sec-Fetch-* field)
+  ///         but no Origin is there.
   /// Spec:   RFC 6454 §7, Fetch Metadata Request Headers §2.
   Result<OriginProof> check(const Headers& headers, const Authority& own) const;
 

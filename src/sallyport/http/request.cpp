@@ -20,8 +20,8 @@ Result<RequestLine> parse_request_line(std::string_view line, Scheme scheme) {
   std::string_view target = line.substr(first + 1, second - first - 1);
   const std::string_view version = line.substr(second + 1);
   if (version != "HTTP/1.1") {
-    const bool well_formed = version.size() == 8 && version.substr(0, 5) == "HTTP/" && is_digit(version[5]) && version[6] == '.' &&
-                             is_digit(version[7]);
+    const bool well_formed = version.size() == 8 && version.substr(0, 5) == "HTTP/" && is_digit(version[5]) &&
+                             version[6] == '.' && is_digit(version[7]);
     if (!well_formed) return malformed("HTTP version is malformed");
     return Error{Reason::http_unsupported, "HTTP version is not 1.1"};
   }
@@ -59,7 +59,8 @@ Result<std::optional<std::uint64_t>> parse_content_length(const Headers& headers
   if (lines.empty()) return none;
   if (lines.size() > 1) return malformed("Content-Length is there twice");
   const std::string_view text = lines.front();
-  if (text.empty() || (text.front() == '0' && text.size() > 1)) return malformed("Content-Length is no number in its shortest form");
+  if (text.empty() || (text.front() == '0' && text.size() > 1))
+    return malformed("Content-Length is no number in its shortest form");
   std::uint64_t value = 0;
   for (const char c : text) {
     if (!is_digit(c) || text.size() > 18) return malformed("Content-Length is no number in its shortest form");
@@ -71,7 +72,8 @@ Result<std::optional<std::uint64_t>> parse_content_length(const Headers& headers
 
 }  // namespace
 
-Result<std::optional<ParsedRequest>> parse_request_head(Bytes received, HeadProgress& progress, Scheme scheme, const Limits& limits) {
+Result<std::optional<ParsedRequest>> parse_request_head(Bytes received, HeadProgress& progress, Scheme scheme,
+                                                        const Limits& limits) {
   std::optional<ParsedRequest> incomplete;
   if (!progress.start_line_done()) {
     TRY_OK(scan_start_line(received, progress, HeadKind::request, limits));
@@ -91,13 +93,15 @@ Result<std::optional<ParsedRequest>> parse_request_head(Bytes received, HeadProg
   request.query_ = std::move(line.query);
   request.headers_ = make_headers(received, progress);
   for (const Field field : request.headers_) {
-    if (field.name.find('_') != std::string_view::npos) return malformed("field name has an underscore: " + std::string(field.name));
+    if (field.name.find('_') != std::string_view::npos)
+      return malformed("field name has an underscore: " + std::string(field.name));
   }
   const auto hosts = request.headers_.find_all("host");
   if (hosts.size() != 1) return malformed(hosts.empty() ? "Host is missing" : "Host is there twice");
   TRY(Authority authority, parse_authority(hosts.front()));
   request.authority_ = without_default_port(std::move(authority), scheme);
-  if (line.authority && *line.authority != request.authority_) return malformed("absolute-form target is for another host than Host");
+  if (line.authority && *line.authority != request.authority_)
+    return malformed("absolute-form target is for another host than Host");
   if (request.headers_.count("transfer-encoding") > 0) {
     return Error{Reason::http_unsupported, "Transfer-Encoding is not supported"};
   }

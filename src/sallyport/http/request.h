@@ -51,16 +51,18 @@ struct ParsedRequest {
   std::size_t consumed = 0;
 };
 
-/// Reads a request head, or nothing when `received` does not hold all of it yet: call again with the longer view and the same
-/// `progress`. The verdict never depends on how the bytes were split, and a start that can become no request is refused at its
-/// first wrong byte.
+/// Reads a request head, or nothing when `received` does not hold all of it yet: call again with the longer view and
+/// the same `progress`. The verdict never depends on how the bytes were split, and a start that can become no request
+/// is refused at its first wrong byte.
 /// Trust:  `received` is hostile.
-/// Errors: `http.malformed`; `http.headers_too_large` beyond the limits of head, count or target; `http.unsupported` for another
-///         HTTP version and for Transfer-Encoding; `message.too_big` for a Content-Length above `limits.body_bytes`.
-/// Spec:   RFC 9112. Stricter: only HTTP/1.1; CRLF only; no empty line before the request line; no obs-fold; no field name with an
-///         underscore, which CGI-style backends read as the same name with a hyphen; exactly one Host even where RFC 9112 §3.2.2
-///         would ignore it; absolute-form only when its scheme is the connection's and its authority is the Host's; no asterisk-form
-///         and no authority-form; no Transfer-Encoding; Content-Length once, in its shortest form. Path: see parse_path.
+/// Errors: `http.malformed`; `http.headers_too_large` beyond the limits of head, count or target; `http.unsupported`
+///         for another HTTP version and for Transfer-Encoding; `message.too_big` for a Content-Length above
+///         `limits.body_bytes`.
+/// Spec:   RFC 9112. Stricter: only HTTP/1.1; CRLF only; no empty line before the request line; no obs-fold; no field
+///         name with an underscore, which CGI-style backends read as the same name with a hyphen; exactly one Host even
+///         where RFC 9112 §3.2.2 would ignore it; absolute-form only when its scheme is the connection's and its
+///         authority is the Host's; no asterisk-form and no authority-form; no Transfer-Encoding; Content-Length once,
+///         in its shortest form. Path: see parse_path.
 Result<std::optional<ParsedRequest>> parse_request_head(Bytes received, HeadProgress& progress, Scheme scheme,
                                                         const Limits& limits = {});
 

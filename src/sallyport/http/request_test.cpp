@@ -23,7 +23,8 @@ std::string get(std::string_view target, std::string_view host = "a.test") {
 std::string with(std::string_view lines) { return "GET / HTTP/1.1\r\nHost: a.test\r\n" + std::string(lines) + "\r\n"; }
 
 TEST_CASE("a request is read whole, with what follows left alone") {
-  const std::string text = "POST /a/b?x=1 HTTP/1.1\r\nHost: A.Test:8443\r\nX-One:  1 \r\nx-one:\t2\t\r\nContent-Length: 5\r\n\r\nhello";
+  const std::string text =
+      "POST /a/b?x=1 HTTP/1.1\r\nHost: A.Test:8443\r\nX-One:  1 \r\nx-one:\t2\t\r\nContent-Length: 5\r\n\r\nhello";
   auto out = read_request(text, {.body_bytes = 5});
   REQUIRE(out.ok());
   CHECK(out.value->consumed == text.size() - 5);
@@ -57,9 +58,10 @@ TEST_CASE("a start that can become no request is refused at once") {
 
 TEST_CASE("request line") {
   CHECK(verdict(get("/")) == "ok");
-  for (const char* line : {"GET  / HTTP/1.1", "GET /  HTTP/1.1", "GET\t/ HTTP/1.1", "GET / HTTP/1.1 ", "G@T / HTTP/1.1", " GET / HTTP/1.1",
-                           "GET /", "GET / ", "GET / http/1.1", "GET / HTTP/1.10", "GET / HTTP/1", "GET / HTTP/1.1\t", "GET / ICE/1.0", "GET /a\tb HTTP/1.1",
-                           "GET /\x7f HTTP/1.1", "GET /\xce\xb4 HTTP/1.1", "GET HTTP/1.1", "GET * HTTP/1.1", "CONNECT a.test:443 HTTP/1.1"}) {
+  for (const char* line : {"GET  / HTTP/1.1", "GET /  HTTP/1.1", "GET\t/ HTTP/1.1", "GET / HTTP/1.1 ", "G@T / HTTP/1.1",
+                           " GET / HTTP/1.1", "GET /", "GET / ", "GET / http/1.1", "GET / HTTP/1.10", "GET / HTTP/1",
+                           "GET / HTTP/1.1\t", "GET / ICE/1.0", "GET /a\tb HTTP/1.1", "GET /\x7f HTTP/1.1",
+                           "GET /\xce\xb4 HTTP/1.1", "GET HTTP/1.1", "GET * HTTP/1.1", "CONNECT a.test:443 HTTP/1.1"}) {
     CAPTURE(line);
     CHECK(verdict(std::string(line) + "\r\nHost: a.test\r\n\r\n") == "http.malformed");
   }
@@ -139,7 +141,8 @@ TEST_CASE("bodies: a length within the limit and nothing else") {
   CHECK(verdict(with("Content-Length: 10\r\n"), ten) == "ok");
   CHECK(verdict(with("Content-Length: 11\r\n"), ten) == "message.too_big");
   CHECK(verdict(with("Content-Length: 0\r\n")) == "ok");
-  for (const char* text : {"", "+5", "-5", "05", "00", "5,5", "5 5", "0x5", "5;", "99999999999999999999", "9999999999999999999"}) {
+  for (const char* text :
+       {"", "+5", "-5", "05", "00", "5,5", "5 5", "0x5", "5;", "99999999999999999999", "9999999999999999999"}) {
     CAPTURE(text);
     CHECK(verdict(with("Content-Length: " + std::string(text) + "\r\n"), ten) == "http.malformed");
   }

@@ -10,28 +10,50 @@ namespace {
 
 std::string_view phrase(int status) {
   switch (status) {
-    case 200: return "OK";
-    case 201: return "Created";
-    case 202: return "Accepted";
-    case 204: return "No Content";
-    case 400: return "Bad Request";
-    case 401: return "Unauthorized";
-    case 403: return "Forbidden";
-    case 404: return "Not Found";
-    case 405: return "Method Not Allowed";
-    case 408: return "Request Timeout";
-    case 409: return "Conflict";
-    case 413: return "Content Too Large";
-    case 415: return "Unsupported Media Type";
-    case 426: return "Upgrade Required";
-    case 429: return "Too Many Requests";
-    case 431: return "Request Header Fields Too Large";
-    case 500: return "Internal Server Error";
-    case 501: return "Not Implemented";
-    case 502: return "Bad Gateway";
-    case 503: return "Service Unavailable";
-    case 504: return "Gateway Timeout";
-    default: return "";
+    case 200:
+      return "OK";
+    case 201:
+      return "Created";
+    case 202:
+      return "Accepted";
+    case 204:
+      return "No Content";
+    case 400:
+      return "Bad Request";
+    case 401:
+      return "Unauthorized";
+    case 403:
+      return "Forbidden";
+    case 404:
+      return "Not Found";
+    case 405:
+      return "Method Not Allowed";
+    case 408:
+      return "Request Timeout";
+    case 409:
+      return "Conflict";
+    case 413:
+      return "Content Too Large";
+    case 415:
+      return "Unsupported Media Type";
+    case 426:
+      return "Upgrade Required";
+    case 429:
+      return "Too Many Requests";
+    case 431:
+      return "Request Header Fields Too Large";
+    case 500:
+      return "Internal Server Error";
+    case 501:
+      return "Not Implemented";
+    case 502:
+      return "Bad Gateway";
+    case 503:
+      return "Service Unavailable";
+    case 504:
+      return "Gateway Timeout";
+    default:
+      return "";
   }
 }
 
@@ -49,10 +71,11 @@ Result<void> as_upstream(Result<void> result) {
 }
 
 Result<void> check_status_line(std::string_view line) {
-  const bool well_formed = line.size() >= 12 && line.substr(0, 9) == "HTTP/1.1 " && is_digit(line[9]) && is_digit(line[10]) &&
-                           is_digit(line[11]) && (line.size() == 12 || line[12] == ' ');
+  const bool well_formed = line.size() >= 12 && line.substr(0, 9) == "HTTP/1.1 " && is_digit(line[9]) &&
+                           is_digit(line[10]) && is_digit(line[11]) && (line.size() == 12 || line[12] == ' ');
   if (!well_formed) return upstream_protocol("backend's answer is not HTTP/1.1");
-  if (line.substr(9, 3) != "101") return Error{Reason::upstream_refused, "backend answered with status " + std::string(line.substr(9, 3))};
+  if (line.substr(9, 3) != "101")
+    return Error{Reason::upstream_refused, "backend answered with status " + std::string(line.substr(9, 3))};
   return {};
 }
 
@@ -124,8 +147,9 @@ std::string make_switching(std::string_view accept_key, std::optional<std::strin
   return out.append("\r\n");
 }
 
-Result<std::optional<Switching>> parse_switching(Bytes received, HeadProgress& progress, std::string_view expected_accept,
-                                                 std::span<const std::string> offered, const Limits& limits) {
+Result<std::optional<Switching>> parse_switching(Bytes received, HeadProgress& progress,
+                                                 std::string_view expected_accept, std::span<const std::string> offered,
+                                                 const Limits& limits) {
   std::optional<Switching> incomplete;
   if (!progress.start_line_done()) {
     TRY_OK(as_upstream(scan_start_line(received, progress, HeadKind::response, limits)));
@@ -141,14 +165,16 @@ Result<std::optional<Switching>> parse_switching(Bytes received, HeadProgress& p
     return upstream_protocol("backend's 101 does not upgrade to websocket");
   }
   const auto options = headers.find_elements("connection");
-  if (std::none_of(options.begin(), options.end(), [](auto option) { return equal_ignoring_case(option, "upgrade"); })) {
+  if (std::none_of(options.begin(), options.end(),
+                   [](auto option) { return equal_ignoring_case(option, "upgrade"); })) {
     return upstream_protocol("backend's 101 has no Connection: Upgrade");
   }
   const auto accepts = headers.find_all("sec-websocket-accept");
   if (accepts.size() != 1 || accepts.front() != expected_accept) {
     return upstream_protocol("backend's 101 has a wrong Sec-WebSocket-Accept");
   }
-  if (headers.count("sec-websocket-extensions") > 0) return upstream_protocol("backend's 101 has an extension that was not offered");
+  if (headers.count("sec-websocket-extensions") > 0)
+    return upstream_protocol("backend's 101 has an extension that was not offered");
   if (headers.count("transfer-encoding") > 0) return upstream_protocol("backend's 101 has a Transfer-Encoding");
   for (const std::string_view length : headers.find_all("content-length")) {
     if (length != "0") return upstream_protocol("backend's 101 has a body");

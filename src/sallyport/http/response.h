@@ -27,10 +27,11 @@ struct RefusalOptions {
   Headers fields;
 };
 
-/// The answer to a peer that was turned away before the 101: status and text of the reason's row, and whatever field the status calls
-/// for. All 401 say the same; those for a credential that was presented are equal byte for byte, so nobody learns whether it was
-/// forged, expired, revoked or unknown.
-/// Spec: RFC 6750 §3; stricter: `invalid_token` is the only error ever named, without a description. RFC 6455 §4.2.2 for 426.
+/// The answer to a peer that was turned away before the 101: status and text of the reason's row, and whatever field
+/// the status calls for. All 401 say the same; those for a credential that was presented are equal byte for byte, so
+/// nobody learns whether it was forged, expired, revoked or unknown.
+/// Spec: RFC 6750 §3; stricter: `invalid_token` is the only error ever named, without a description. RFC 6455 §4.2.2
+///       for 426.
 std::string make_refusal(Reason reason, const RefusalOptions& options = {});
 
 /// The 101 that opens the tunnel.
@@ -44,14 +45,15 @@ struct Switching {
   std::size_t consumed = 0;
 };
 
-/// Reads a backend's answer to our handshake, or nothing when `received` does not hold all of its head yet: call again with the
-/// longer view and the same `progress`. Anything but the one right 101 is an error; a wrong status is one as soon as its line is
-/// complete, and nothing of the answer but the status gets into the detail.
+/// Reads a backend's answer to our handshake, or nothing when `received` does not hold all of its head yet: call again
+/// with the longer view and the same `progress`. Anything but the one right 101 is an error; a wrong status is one as
+/// soon as its line is complete, and nothing of the answer but the status gets into the detail.
 /// Trust:  `received` is hostile. `offered` is what our request offered.
 /// Errors: `upstream.refused` for another status; `upstream.protocol` for everything else.
-/// Spec:   RFC 6455 §4.1. Stricter: only HTTP/1.1; Upgrade and Sec-WebSocket-Accept exactly once; no extension, since none was offered; no
-///         Transfer-Encoding, no Content-Length but 0.
-Result<std::optional<Switching>> parse_switching(Bytes received, HeadProgress& progress, std::string_view expected_accept,
-                                                 std::span<const std::string> offered, const Limits& limits = {});
+/// Spec:   RFC 6455 §4.1. Stricter: only HTTP/1.1; Upgrade and Sec-WebSocket-Accept exactly once; no extension, since
+///         none was offered; no Transfer-Encoding, no Content-Length but 0.
+Result<std::optional<Switching>> parse_switching(Bytes received, HeadProgress& progress,
+                                                 std::string_view expected_accept, std::span<const std::string> offered,
+                                                 const Limits& limits = {});
 
 }  // namespace sallyport::http

@@ -148,7 +148,8 @@ Result<std::string> parse_path(std::string_view text) {
     const int byte = escaped_byte(text, at);
     if (byte < 0) return malformed("path has a broken percent escape");
     if (byte < 0x20 || byte == 0x7f) return malformed("path has an escaped control byte");
-    if (byte == '/' || byte == '\\' || byte == ';') return malformed("path has an escaped slash, backslash or semicolon");
+    if (byte == '/' || byte == '\\' || byte == ';')
+      return malformed("path has an escaped slash, backslash or semicolon");
     const char value = static_cast<char>(byte);
     decoded.push_back(value);
     if (is_unreserved(value)) {

@@ -38,18 +38,20 @@ class Query {
   std::string text_;
 };
 
-/// Errors: `http.malformed` for a `#`, quote, angle bracket, space, control or non-ASCII byte, a broken escape, an escaped NUL.
-/// Spec:   RFC 3986 §3.4; looser: the bytes `[ ] { } | \ ^` and the grave accent pass, since browsers send them unescaped.
+/// Errors: `http.malformed` for a `#`, quote, angle bracket, space, control or non-ASCII byte, a broken escape, an
+///         escaped NUL.
+/// Spec:   RFC 3986 §3.4; looser: the bytes `[ ] { } | \ ^` and the grave accent pass, since browsers send them
+///         unescaped.
 Result<Query> parse_query(std::string_view text);
 
-/// The path in its only spelling: what may stand unescaped does, every other escape in upper case. Routing, policy and the backend
-/// all get this text, so none of them can read it differently.
+/// The path in its only spelling: what may stand unescaped does, every other escape in upper case. Routing, policy and
+/// the backend all get this text, so none of them can read it differently.
 /// Trust:  `text` is hostile.
 /// Errors: `http.malformed`; nothing else.
-/// Spec:   RFC 3986 §3.3, §6.2.2. Stricter, each because some backend reads it as another path: refused are dot segments in any
-///         encoding (never resolved), empty segments, segments that end in a dot or a space, an escaped slash or backslash, raw or
-///         escaped semicolons (path parameters), escaped control bytes, an escaped percent before two hex digits (double encoding),
-///         escapes that are not UTF-8, and bytes outside `pchar`.
+/// Spec:   RFC 3986 §3.3, §6.2.2. Stricter, each because some backend reads it as another path: refused are dot
+///         segments in any encoding (never resolved), empty segments, segments that end in a dot or a space, an escaped
+///         slash or backslash, raw or escaped semicolons (path parameters), escaped control bytes, an escaped percent
+///         before two hex digits (double encoding), escapes that are not UTF-8, and bytes outside `pchar`.
 Result<std::string> parse_path(std::string_view text);
 
 }  // namespace sallyport::http

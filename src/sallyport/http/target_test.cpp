@@ -26,10 +26,13 @@ TEST_CASE("a path has one spelling") {
 }
 
 TEST_CASE("a path that some backend reads as another is refused") {
-  for (const char* text :
-       {"", "a", "/.", "/..", "/./a", "/a/../b", "/a/..", "/%2e/a", "/%2E%2e/a", "/.%2e/a", "/a%2fb", "/a%2Fb", "/a%5cb", "/a\\b", "//", "//a",
-        "/a//b", "/a.", "/a./b", "/a%20", "/a%20/b", "/a%2e", "/...", "/%", "/%4", "/%zz", "/%00", "/%0d%0a", "/%7f", "/a;b", "/..;/a", "/a%3bb",
-        "/%252e%252e/a", "/%252fa", "/%25%32e", "/%c0%af", "/%ff", "/%ed%a0%80", "/%e2%82", "/a\"b", "/a<b", "/a|b", "/a^b", "/a#b", "/a b"}) {
+  for (const char* text : {"",        "a",         "/.",         "/..",     "/./a",          "/a/../b", "/a/..",
+                           "/%2e/a",  "/%2E%2e/a", "/.%2e/a",    "/a%2fb",  "/a%2Fb",        "/a%5cb",  "/a\\b",
+                           "//",      "//a",       "/a//b",      "/a.",     "/a./b",         "/a%20",   "/a%20/b",
+                           "/a%2e",   "/...",      "/%",         "/%4",     "/%zz",          "/%00",    "/%0d%0a",
+                           "/%7f",    "/a;b",      "/..;/a",     "/a%3bb",  "/%252e%252e/a", "/%252fa", "/%25%32e",
+                           "/%c0%af", "/%ff",      "/%ed%a0%80", "/%e2%82", "/a\"b",         "/a<b",    "/a|b",
+                           "/a^b",    "/a#b",      "/a b"}) {
     CAPTURE(text);
     CHECK(path(text) == "http.malformed");
   }
@@ -39,7 +42,8 @@ TEST_CASE("a query is kept as it is or refused") {
   for (const char* text : {"", "a=1&b=2", "q=%20%C3%BC", "j={\"", "a#b", "a=%", "a=%0", "a=%00", "a=<"}) {
     CAPTURE(text);
     const std::string_view view = text;
-    const bool good = view.find_first_of("#<\"") == std::string_view::npos && view != "a=%" && view != "a=%0" && view != "a=%00";
+    const bool good =
+        view.find_first_of("#<\"") == std::string_view::npos && view != "a=%" && view != "a=%0" && view != "a=%00";
     auto out = parse_query(text);
     CHECK(out.ok() == good);
     if (out.ok()) CHECK(out->text() == text);

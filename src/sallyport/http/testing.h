@@ -22,8 +22,8 @@ struct Outcome {
   std::string_view verdict() const { return ok() ? "ok" : incomplete() ? "incomplete" : row(error->reason).name; }
 };
 
-inline Outcome<ParsedRequest> read_request(std::string_view text, const Limits& limits = {}, Scheme scheme = Scheme::https,
-                                           std::size_t step = SIZE_MAX) {
+inline Outcome<ParsedRequest> read_request(std::string_view text, const Limits& limits = {},
+                                           Scheme scheme = Scheme::https, std::size_t step = SIZE_MAX) {
   HeadProgress progress;
   std::size_t size = 0;
   while (true) {

@@ -25,7 +25,8 @@ Result<std::vector<std::string>> parse_subprotocols(const Headers& headers) {
   for (const std::string_view line : headers.find_all("sec-websocket-protocol")) {
     for (const std::string_view element : split_list(line)) {
       if (!is_token(element)) return malformed("Sec-WebSocket-Protocol is no list of tokens");
-      if (std::find(out.begin(), out.end(), element) != out.end()) return malformed("Sec-WebSocket-Protocol names one twice");
+      if (std::find(out.begin(), out.end(), element) != out.end())
+        return malformed("Sec-WebSocket-Protocol names one twice");
       if (out.size() == max_subprotocols) return malformed("Sec-WebSocket-Protocol names more than 64");
       out.emplace_back(element);
     }
@@ -37,7 +38,8 @@ Result<std::vector<std::string>> parse_subprotocols(const Headers& headers) {
 
 bool is_websocket_key(std::string_view text) {
   if (text.size() != 24 || text.substr(22) != "==") return false;
-  if (!std::all_of(text.begin(), text.begin() + 22, [](char c) { return is_alnum(c) || c == '+' || c == '/'; })) return false;
+  if (!std::all_of(text.begin(), text.begin() + 22, [](char c) { return is_alnum(c) || c == '+' || c == '/'; }))
+    return false;
   // The last letter carries two bits; the other four must be zero.
   return std::string_view("AQgw").find(text[21]) != std::string_view::npos;
 }
@@ -47,7 +49,8 @@ Result<Upgrade> parse_upgrade(Request request) {
   if (request.method() != "GET") return Error{Reason::http_method_not_allowed, "method is not GET"};
 
   const auto protocols = headers.find_elements("upgrade");
-  if (!std::all_of(protocols.begin(), protocols.end(), is_protocol)) return malformed("Upgrade is no list of protocols");
+  if (!std::all_of(protocols.begin(), protocols.end(), is_protocol))
+    return malformed("Upgrade is no list of protocols");
   if (std::none_of(protocols.begin(), protocols.end(), [](auto p) { return equal_ignoring_case(p, "websocket"); })) {
     return upgrade_required("Upgrade does not name websocket");
   }
@@ -57,10 +60,12 @@ Result<Upgrade> parse_upgrade(Request request) {
     return upgrade_required("Connection does not name upgrade");
   }
   const auto versions = headers.find_all("sec-websocket-version");
-  if (versions.size() != 1 || versions.front() != "13") return upgrade_required("Sec-WebSocket-Version is not 13, once");
+  if (versions.size() != 1 || versions.front() != "13")
+    return upgrade_required("Sec-WebSocket-Version is not 13, once");
 
   const auto keys = headers.find_all("sec-websocket-key");
-  if (keys.size() != 1) return malformed(keys.empty() ? "Sec-WebSocket-Key is missing" : "Sec-WebSocket-Key is there twice");
+  if (keys.size() != 1)
+    return malformed(keys.empty() ? "Sec-WebSocket-Key is missing" : "Sec-WebSocket-Key is there twice");
   if (!is_websocket_key(keys.front())) return malformed("Sec-WebSocket-Key is not the base64 of 16 bytes");
   if (request.content_length().value_or(0) != 0) return malformed("an upgrade has no body");
 

@@ -41,10 +41,11 @@ class Upgrade {
 
 /// Reads a request as an opening handshake.
 /// Trust:  `request` is hostile.
-/// Errors: `http.method_not_allowed` unless GET; `http.upgrade_required` when Upgrade lacks `websocket`, Connection lacks `upgrade`,
-///         or Sec-WebSocket-Version is not `13`, once; `http.malformed` for a bad key, a bad list or a body.
-/// Spec:   RFC 6455 §4.2.1. Stricter: the key must be canonical base64 (RFC 4648 §3.5), subprotocols must be distinct tokens, at most
-///         64, a Content-Length may only be 0.
+/// Errors: `http.method_not_allowed` unless GET; `http.upgrade_required` when Upgrade lacks `websocket`, Connection
+///         lacks `upgrade`, or Sec-WebSocket-Version is not `13`, once; `http.malformed` for a bad key, a bad list or a
+///         body.
+/// Spec:   RFC 6455 §4.2.1. Stricter: the key must be canonical base64 (RFC 4648 §3.5), subprotocols must be distinct
+///         tokens, at most 64, a Content-Length may only be 0.
 Result<Upgrade> parse_upgrade(Request request);
 
 /// True for the canonical base64 of exactly 16 bytes.

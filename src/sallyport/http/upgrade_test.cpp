@@ -10,7 +10,8 @@ namespace {
 using testing::read_upgrade;
 
 const std::string good =
-    "GET /ws HTTP/1.1\r\nHost: a.test\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+    "GET /ws HTTP/1.1\r\nHost: a.test\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: "
+    "dGhlIHNhbXBsZSBub25jZQ==\r\n"
     "Sec-WebSocket-Version: 13\r\n\r\n";
 
 std::string changed(std::string_view from, std::string_view to) {
@@ -22,9 +23,11 @@ std::string changed(std::string_view from, std::string_view to) {
 std::string_view verdict(const std::string& text) { return read_upgrade(text).verdict(); }
 
 TEST_CASE("what a valid upgrade holds") {
-  const auto out = read_upgrade(changed("\r\n\r\n",
-                                        "\r\nOrigin: https://b.test\r\nCookie: sid=1\r\nSec-Fetch-Site: cross-site\r\nSec-WebSocket-Protocol: chat, bearer.x\r\n"
-                                        "Sec-WebSocket-Protocol: v2\r\nSec-WebSocket-Extensions: permessage-deflate;;;\r\n\r\n"));
+  const auto out =
+      read_upgrade(changed("\r\n\r\n",
+                           "\r\nOrigin: https://b.test\r\nCookie: sid=1\r\nSec-Fetch-Site: "
+                           "cross-site\r\nSec-WebSocket-Protocol: chat, bearer.x\r\n"
+                           "Sec-WebSocket-Protocol: v2\r\nSec-WebSocket-Extensions: permessage-deflate;;;\r\n\r\n"));
   REQUIRE(out.ok());
   const Upgrade copy = *out.value;
   CHECK(copy.host() == "a.test");
@@ -37,7 +40,9 @@ TEST_CASE("what a valid upgrade holds") {
   CHECK(copy.extensions_offer().front() == "permessage-deflate;;;");
 }
 
-TEST_CASE("the accept key of RFC 6455 §1.3") { CHECK(accept_key("dGhlIHNhbXBsZSBub25jZQ==") == "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="); }
+TEST_CASE("the accept key of RFC 6455 §1.3") {
+  CHECK(accept_key("dGhlIHNhbXBsZSBub25jZQ==") == "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
+}
 
 TEST_CASE("method") {
   CHECK(verdict(good) == "ok");
@@ -62,18 +67,21 @@ TEST_CASE("Upgrade, Connection and version") {
 }
 
 TEST_CASE("key") {
-  for (const char* key : {"AAAA", "dGhlIHNhbXBsZSBub25jZQ==x", "!!!!IHNhbXBsZSBub25jZQ==", "dGhlIHNhbXBsZSBub25jZR==", "dGhlIHNhbXBsZSBub25jZQ", "",
-                          "dGhlIHNhbXBsZSBub25jZQAA", "dGhlIHNhbXBsZSBub25j-Q=="}) {
+  for (const char* key : {"AAAA", "dGhlIHNhbXBsZSBub25jZQ==x", "!!!!IHNhbXBsZSBub25jZQ==", "dGhlIHNhbXBsZSBub25jZR==",
+                          "dGhlIHNhbXBsZSBub25jZQ", "", "dGhlIHNhbXBsZSBub25jZQAA", "dGhlIHNhbXBsZSBub25j-Q=="}) {
     CAPTURE(key);
     CHECK(verdict(changed("dGhlIHNhbXBsZSBub25jZQ==", key)) == "http.malformed");
   }
   CHECK(verdict(changed("dGhlIHNhbXBsZSBub25jZQ==", "AQIDBAUGBwgJCgsMDQ4PEA==")) == "ok");
   CHECK(verdict(changed("Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n", "")) == "http.malformed");
-  CHECK(verdict(changed("Sec-WebSocket-Key:", "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Key:")) == "http.malformed");
+  CHECK(verdict(changed("Sec-WebSocket-Key:", "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Key:")) ==
+        "http.malformed");
 }
 
 TEST_CASE("subprotocols") {
-  const auto offer = [](const std::string& value) { return verdict(changed("\r\n\r\n", "\r\nSec-WebSocket-Protocol: " + value + "\r\n\r\n")); };
+  const auto offer = [](const std::string& value) {
+    return verdict(changed("\r\n\r\n", "\r\nSec-WebSocket-Protocol: " + value + "\r\n\r\n"));
+  };
   CHECK(offer("chat") == "ok");
   CHECK(offer("chat, Chat") == "ok");
   for (const char* value : {"", "chat,", ",chat", "chat chat", "\"chat\"", "chat, chat", "a/b"}) {
@@ -88,7 +96,8 @@ TEST_CASE("subprotocols") {
 
 TEST_CASE("an upgrade has no body") {
   CHECK(verdict(changed("\r\n\r\n", "\r\nContent-Length: 0\r\n\r\n")) == "ok");
-  CHECK(read_upgrade(changed("\r\n\r\n", "\r\nContent-Length: 5\r\n\r\n"), {.body_bytes = 10}).verdict() == "http.malformed");
+  CHECK(read_upgrade(changed("\r\n\r\n", "\r\nContent-Length: 5\r\n\r\n"), {.body_bytes = 10}).verdict() ==
+        "http.malformed");
 }
 
 }  // namespace

@@ -25,7 +25,8 @@ Result<Split> split_url(std::string_view text, std::string_view expected) {
   const std::string_view after = text.substr(colon + 3);
   const auto end = after.find_first_of("/?#");
   const std::string_view authority = after.substr(0, end);
-  if (authority.find('@') != std::string_view::npos) return config_error("holds a user or password; secrets belong in a file");
+  if (authority.find('@') != std::string_view::npos)
+    return config_error("holds a user or password; secrets belong in a file");
   Result<Authority> parsed = parse_authority(authority);
   if (!parsed.ok()) return config_error("is malformed: " + parsed.error().detail);
   out.authority = std::move(parsed).value();
@@ -61,7 +62,8 @@ Result<UpstreamUrl> parse_upstream_url(std::string_view text) {
       return config_error("names no socket; expected `unix:` and an absolute path, as in `unix:/run/app.sock`");
     }
     if (socket.find('\0') != std::string_view::npos) return config_error("has a NUL in the path of its socket");
-    if (socket.size() > 107) return config_error("has a socket path of more than 107 bytes, the most a unix socket can have");
+    if (socket.size() > 107)
+      return config_error("has a socket path of more than 107 bytes, the most a unix socket can have");
     out.socket_path = std::string(socket);
     return out;
   }
@@ -73,12 +75,14 @@ Result<UpstreamUrl> parse_upstream_url(std::string_view text) {
     return config_error(http ? "is of a web page; write `ws` for `http` and `wss` for `https`"
                              : "has an unknown scheme; expected " + std::string(expected));
   }
-  if (split.rest.find('?') != std::string_view::npos) return config_error("has a query; the client's query is what is forwarded");
+  if (split.rest.find('?') != std::string_view::npos)
+    return config_error("has a query; the client's query is what is forwarded");
   if (!split.rest.empty()) {
     TRY(out.path, parse_config_path(split.rest));
   }
   out.authority = split.authority;
-  if (!out.authority.port) out.authority.port = default_port(out.kind == UpstreamUrl::Kind::tls ? Scheme::https : Scheme::http);
+  if (!out.authority.port)
+    out.authority.port = default_port(out.kind == UpstreamUrl::Kind::tls ? Scheme::https : Scheme::http);
   return out;
 }
 

@@ -59,7 +59,8 @@ TEST_CASE("document URLs") {
   CHECK(url.target == "/.well-known/jwks.json?v=1");
   CHECK(url.text() == "https://id.example.com/.well-known/jwks.json?v=1");
   CHECK(parse_http_url("http://a.test:8080").value().text() == "http://a.test:8080/");
-  for (const char* text : {"a.test/x", "ws://a.test/", "https:///x", "https://a.test/a b", "https://a.test/?a=%", "https://u@a.test/", "https://a.test/#x"}) {
+  for (const char* text : {"a.test/x", "ws://a.test/", "https:///x", "https://a.test/a b", "https://a.test/?a=%",
+                           "https://u@a.test/", "https://a.test/#x"}) {
     CAPTURE(text);
     REQUIRE(!parse_http_url(text).ok());
     CHECK(parse_http_url(text).error().reason == Reason::config_invalid);
