@@ -2,21 +2,22 @@
 
 #include <array>
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "sallyport/base/clock.h"
 #include "sallyport/base/result.h"
 #include "sallyport/net/task.h"
 
-/// What has to outlive a connection or reach another instance: opaque tokens and revocations. A store keeps rows and gives them
-/// back; what they mean is decided above it, once.
+/// What has to outlive a connection or reach another instance: opaque tokens and revocations. A store keeps rows and
+/// gives them back; what they mean is decided above it, once.
 namespace sallyport::store {
 
-using TokenHash = std::array<std::uint8_t, 32>;  ///< SHA-256 of the token as presented; the token itself is never stored
+using TokenHash =
+    std::array<std::uint8_t, 32>;  ///< SHA-256 of the token as presented; the token itself is never stored
 
 /// Who an opaque token speaks for.
 struct TokenRow {
@@ -47,8 +48,8 @@ struct Revocation {
   std::uint64_t id = 0;  ///< given by the store, strictly rising
   Handle handle = Handle::subject;
   std::string value;
-  std::optional<std::string> issuer;        ///< only credentials of this `iss`; absent: of any
-  std::optional<WallTime> issued_before;    ///< only credentials issued before; absent: all, later ones too
+  std::optional<std::string> issuer;      ///< only credentials of this `iss`; absent: of any
+  std::optional<WallTime> issued_before;  ///< only credentials issued before; absent: all, later ones too
   WallTime created_at{};
   WallTime keep_until{};  ///< when the last credential that it covers will have expired
   std::string reason;     ///< the operator's words
@@ -56,9 +57,11 @@ struct Revocation {
   bool operator==(const Revocation&) const = default;
 };
 
-/// One loop's access to the store. Every call may wait for the store, never for the network of a peer.
-/// Errors:  `store.unavailable` with the system's words, for every call; the caller denies.
-/// Threads: the Loop it was opened for.
+/// One loop's access to the store. Every call may wait for the store, never for a peer. Strings may hold any bytes.
+/// Errors:   `store.unavailable` with the system's words, for every call; the caller denies. Later calls work once the
+/// cause is gone. Suspends: as long as the plug's README says; there is no other deadline. Threads:  the Loop it was
+/// opened for. Lifetime: destroyed before its Loop; its Backend may be gone by then. A call that was begun must not be
+/// resumed after that.
 class Store {
  public:
   virtual ~Store() = default;
@@ -67,18 +70,22 @@ class Store {
   virtual net::Task<Result<void>> put_token(TokenRow row) = 0;
   /// The row, expired and revoked ones included, or nullopt.
   virtual net::Task<Result<std::optional<TokenRow>>> find_token(TokenHash hash) = 0;
-  /// Marks the token `revoked_at`; the row afterwards, or nullopt when there is none with this id.
+  /// Marks the token `revoked_at`; the row afterwards, or nullopt when there is none with this id. A mark it has
+  /// already stays.
   virtual net::Task<Result<std::optional<TokenRow>>> revoke_token(std::string id, WallTime at) = 0;
-  /// Takes note that the token was used. Returns at once; notes are written together, at most once a second and token, and
-  /// at flush(). A note lost in a crash is accepted: it is for people, not for decisions.
+  /// Takes note that the token was used. Returns at once; notes are written together, at most once a second and token,
+  /// and at flush(). A note lost in a crash is accepted: it is for people, not for decisions.
   virtual void note_use(TokenHash hash, WallTime at) = 0;
+  /// Writes the notes taken so far by all loops.
   virtual net::Task<Result<void>> flush() = 0;
 
-  /// Persists a revocation; done means durable. Returns it with its id.
+  /// Persists a revocation; done means durable. Returns it with its id; the `id` passed in is not looked at.
   virtual net::Task<Result<Revocation>> add_revocation(Revocation revocation) = 0;
-  /// All with id greater than `after` whose keep_until is after `now`, in order of id. `after` 0: all that are in force.
+  /// All with id greater than `after` whose keep_until is after `now`, in order of id. `after` 0: all that are in
+  /// force.
   virtual net::Task<Result<std::vector<Revocation>>> revocations(std::uint64_t after, WallTime now) = 0;
-  /// Forgets tokens and revocations that ended before `now`; how many.
+  /// Forgets tokens whose `expires_at`, and revocations whose `keep_until`, is not after `now`; how many. Ids are not
+  /// given again.
   virtual net::Task<Result<std::size_t>> purge(WallTime now) = 0;
 };
 
