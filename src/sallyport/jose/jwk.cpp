@@ -189,7 +189,13 @@ Result<JwkSet> JwkSet::parse(std::string_view text, JwkRules rules) {
     std::size_t index;
     Jwk key;
   };
+  // What a key that was left out would have been used for, had it been whole.
+  struct Broken {
+    std::string kid;
+    std::optional<Algorithm> algorithm;
+  };
   std::vector<Candidate> candidates;
+  std::vector<Broken> broken;
   for (std::size_t i = 0; i < members->size(); ++i) {
     auto key = Jwk::parse((*members)[i], rules);
     if (key.ok()) {
@@ -197,6 +203,8 @@ Result<JwkSet> JwkSet::parse(std::string_view text, JwkRules rules) {
     } else {
       const std::string* kid = (*members)[i].find_string("kid");
       note(i, kid ? std::optional<std::string>(*kid) : std::nullopt, key.error().detail);
+      const auto algorithm = algorithm_member((*members)[i]);
+      if (kid && algorithm.ok() && check_purpose((*members)[i], "verify").ok()) broken.push_back({*kid, *algorithm});
     }
   }
   for (const Candidate& candidate : candidates) {
@@ -206,7 +214,11 @@ Result<JwkSet> JwkSet::parse(std::string_view text, JwkRules rules) {
              std::any_of(std::begin(crypto::all_algorithms), std::end(crypto::all_algorithms),
                          [&](Algorithm algorithm) { return other.key.fits(algorithm) && candidate.key.fits(algorithm); });
     };
-    if (std::any_of(candidates.begin(), candidates.end(), clashes)) {
+    const auto clashes_with_broken = [&](const Broken& other) {
+      return other.kid == candidate.key.kid() && (!other.algorithm || candidate.key.fits(*other.algorithm));
+    };
+    if (std::any_of(candidates.begin(), candidates.end(), clashes) ||
+        std::any_of(broken.begin(), broken.end(), clashes_with_broken)) {
       note(candidate.index, candidate.key.kid(), "another key has the same `kid`");
       continue;
     }

@@ -91,8 +91,9 @@ class JwkSet {
   /// Trust:  `text` is hostile.
   /// Units:  at most 1 MiB and 256 keys.
   /// Errors: `config.invalid` when it is no JSON object with an array `keys`, is beyond those limits, or no key in it is usable.
-  /// Spec:   RFC 7517 §5; stricter: different keys with the same `kid` that could serve the same algorithm are all left out,
-  ///         because it would be chance which of them decides; the same key given twice is kept once.
+  /// Spec:   RFC 7517 §5; stricter: different keys with the same `kid` that could serve the same algorithm are all left out
+  ///         (one that is broken counts as well), because it would be chance which of them decides; the same key given twice is
+  ///         kept once.
   static Result<JwkSet> parse(std::string_view text, JwkRules rules = {});
 
   const std::vector<Jwk>& keys() const { return keys_; }
