@@ -1,7 +1,6 @@
 #include "sallyport/http/forward.h"
 
 #include <algorithm>
-#include <string_view>
 
 #include "sallyport/http/grammar.h"
 #include "sallyport/http/target.h"
@@ -118,6 +117,19 @@ class Writer {
 
 }  // namespace
 
+Result<void> check_added_name(std::string_view name) {
+  if (!is_token(name)) return Error{Reason::config_invalid, "field name `" + std::string(name) + "` is no token"};
+  constexpr std::string_view written[] = {"x-forwarded-for", "x-forwarded-proto", "x-forwarded-host", "forwarded",
+                                          "cookie"};
+  const std::string folded = folded_name(name);
+  if (std::find(std::begin(hop_fields), std::end(hop_fields), folded) != std::end(hop_fields) ||
+      std::find(std::begin(written), std::end(written), folded) != std::end(written) ||
+      folded.compare(0, 14, "sec-websocket-") == 0) {
+    return Error{Reason::config_invalid, "field name `" + std::string(name) + "` is written by the gateway itself"};
+  }
+  return {};
+}
+
 Result<UpstreamRequest> make_upstream_request(const Upgrade& upgrade, const ForwardOptions& options) {
   if (!is_websocket_key(options.key))
     return Error{Reason::internal_bug, "key for the backend is not the base64 of 16 bytes"};
@@ -178,7 +190,12 @@ Result<UpstreamRequest> make_upstream_request(const Upgrade& upgrade, const Forw
   }
   forwarded.append(";host=\"").append(host).append("\";proto=").append(proto);
   writer.field("Forwarded", forwarded);
-  for (const Field field : options.added) writer.field(field.name, field.value);
+  for (const Field field : options.added) {
+    if (const auto good = check_added_name(field.name); !good.ok()) {
+      return Error{Reason::internal_bug, good.error().detail};
+    }
+    writer.field(field.name, field.value);
+  }
   TRY_OK(writer.finish());
   return out;
 }

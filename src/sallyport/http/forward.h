@@ -1,7 +1,9 @@
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "sallyport/base/result.h"
@@ -53,14 +55,20 @@ struct UpstreamRequest {
   std::vector<std::string> subprotocols;
 };
 
+/// Whether a configured name may be added to every handshake for the backend.
+/// Errors: `config.invalid` for what is no field name, and for names that belong to the handshake, to one hop, or to
+/// the
+///         address fields written here.
+Result<void> check_added_name(std::string_view name);
+
 /// The handshake for the backend. Its path and query are those that were routed on; host, handshake and address fields
 /// are written here and never copied. Of the client's fields are dropped: hop-by-hop ones and those that Connection
 /// names (which cannot touch what is written here), extensions offered, every X-Sallyport-*, X-Forwarded-*, Forwarded
 /// and the usual names by which proxies tell a backend who the user or what the address or the URL is, and what
 /// `options.strip` names.
 /// Trust:  `upgrade` is hostile; `options.added` may quote claims.
-/// Errors: `internal.bug` when a value of `options` cannot stand in a head (a control byte in a claim, say); nothing
-///         else.
+/// Errors: `internal.bug` when a value of `options` cannot stand in a head (a control byte in a claim, say) or a name
+///         fails check_added_name; nothing else.
 /// Spec:   RFC 9110 §7.6.1, RFC 6455 §4.1, RFC 7239; stricter: address fields are replaced, never appended to.
 Result<UpstreamRequest> make_upstream_request(const Upgrade& upgrade, const ForwardOptions& options);
 

@@ -130,6 +130,18 @@ TEST_CASE("credentials are stripped wherever they were") {
   CHECK(kept.headers().find("sec-websocket-protocol") == "bearer.x");
 }
 
+TEST_CASE("a name that is written here cannot be added") {
+  for (const char* name : {"X-Sallyport-Subject", "X_User", "X-Forwarded-User", "Authorization"}) {
+    CHECK(check_added_name(name).ok());
+  }
+  for (const char* name : {"", "X A", "Host", "Connection", "Content-Length", "Transfer_Encoding", "Sec-WebSocket-Key",
+                           "X-Forwarded-For", "forwarded", "Cookie"}) {
+    CAPTURE(name);
+    REQUIRE(!check_added_name(name).ok());
+    CHECK(check_added_name(name).error().reason == Reason::config_invalid);
+  }
+}
+
 TEST_CASE("a value that would break the head is a bug, not a request") {
   const Upgrade from = upgrade("/", "");
   const auto fails = [&](const ForwardOptions& options) {
@@ -140,6 +152,7 @@ TEST_CASE("a value that would break the head is a bug, not a request") {
   CHECK(fails({.key = key, .added = Headers{{"X-A", "a\r\nX-B: c"}}}));
   CHECK(fails({.key = key, .added = Headers{{"X-A", std::string_view("a\0b", 3)}}}));
   CHECK(fails({.key = key, .added = Headers{{"X A", "b"}}}));
+  CHECK(fails({.key = key, .added = Headers{{"Host", "b"}}}));
   CHECK(fails({.key = key, .client_address = "1.2.3.4\r\nX-B: c"}));
   CHECK(fails({.key = key, .host = HostField::replaced, .upstream_host = "a\r\nb"}));
   CHECK(fails({.key = key, .path = "/a b"}));
