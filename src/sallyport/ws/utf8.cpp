@@ -2,6 +2,8 @@
 // and what stands there is the next state. So a step is a load and a shift, without a branch.
 #include "sallyport/ws/utf8.h"
 
+#include <simdjson.h>
+
 #include <array>
 #include <cstring>
 
@@ -64,6 +66,19 @@ constexpr std::array<std::uint64_t, 256> make_table() {
 constexpr std::array<std::uint64_t, 256> table = make_table();
 constexpr std::uint64_t high_bits = 0x8080808080808080;
 
+// What is long and not ASCII is judged by vector instructions, so many bytes at a time.
+constexpr std::size_t wide_block = 512;
+
+/// The length of `text` without a character that may be unfinished at its end.
+std::size_t whole_characters(Bytes text) {
+  for (std::size_t back = 1; back <= 3; ++back) {
+    const Byte byte = text[text.size() - back];
+    if (byte < 0x80) break;
+    if (byte >= 0xc0) return text.size() - back;
+  }
+  return text.size();
+}
+
 }  // namespace
 
 bool Utf8Validator::add_masked(Bytes piece, Mask mask, std::uint64_t offset) {
@@ -82,7 +97,23 @@ bool Utf8Validator::add_masked(Bytes piece, Mask mask, std::uint64_t offset) {
     std::uint64_t all = 0;
     for (const std::uint64_t word : words) all |= word ^ word_key;
     if (((all & high_bits) | state) == 0) continue;
-    for (std::size_t i = 0; i < block; ++i) state = (table[at[i] ^ key[i % 4]] >> state) & 63;
+    if (left >= wide_block) {
+      // Vector code takes what begins and ends between characters; the automaton what stands over on both sides.
+      Byte plain[wide_block];
+      unmask(Bytes(at, wide_block), plain, mask, offset);
+      std::size_t begin = 0;
+      while (state != accept && state != reject) state = (table[plain[begin++]] >> state) & 63;
+      const std::size_t end = whole_characters(plain);
+      if (state == reject || !simdjson::validate_utf8(reinterpret_cast<const char*>(plain) + begin, end - begin)) {
+        state = reject;
+        break;
+      }
+      for (std::size_t i = end; i < wide_block; ++i) state = (table[plain[i]] >> state) & 63;
+      at += wide_block - block;
+      left -= wide_block - block;
+    } else {
+      for (std::size_t i = 0; i < block; ++i) state = (table[at[i] ^ key[i % 4]] >> state) & 63;
+    }
     if (state == reject) break;
   }
   if (state != reject) {

@@ -112,5 +112,29 @@ TEST_CASE("utf8: random text with random damage, masked, in random pieces") {
   for (const int count : seen) CHECK(count > 100);
 }
 
+TEST_CASE("utf8: long text that is not ASCII, in pieces, with one wrong byte anywhere") {
+  std::mt19937 random(11);
+  const std::vector<std::string> characters{"a", "\xc3\xa4", "\xe2\x82\xac", "\xf0\x9f\x98\x80"};
+  for (int round = 0; round < 3000; ++round) {
+    std::string text;
+    const std::size_t kinds = 1 + random() % characters.size();
+    while (text.size() < 1500) text += characters[random() % kinds];
+    text.insert(random() % 64, "\x7f");
+    if (random() % 2 == 0) text[random() % text.size()] = static_cast<char>(random());
+    const Mask mask{static_cast<Byte>(random()), 2, 3, 4};
+    std::vector<Byte> masked(text.size());
+    unmask(bytes_of(text), masked, mask);
+    Utf8Validator utf8;
+    bool good = true;
+    for (std::size_t at = 0; at < masked.size() && good;) {
+      const std::size_t size = std::min<std::size_t>(1 + random() % 1400, masked.size() - at);
+      good = utf8.add_masked(Bytes(masked).subspan(at, size), mask, at);
+      at += size;
+      REQUIRE(good == (reference(std::string_view(text).substr(0, at)) != Verdict::invalid));
+    }
+    if (good) REQUIRE(utf8.complete() == (reference(text) == Verdict::valid));
+  }
+}
+
 }  // namespace
 }  // namespace sallyport::ws
