@@ -17,13 +17,17 @@ Error too_large(std::string detail) { return {Reason::http_headers_too_large, st
 
 Result<void> scan_start_line(Bytes received, HeadProgress& progress, HeadKind kind, const Limits& limits) {
   using Stage = HeadProgress::Stage;
+  const auto stay = [&](Error error) {  // asked again, the same byte is refused again
+    --progress.at_;
+    return error;
+  };
   while (!progress.start_line_done() && progress.at_ < received.size()) {
     if (progress.at_ >= limits.head_bytes) return too_large("start line is longer than the limit of the whole head");
     const char c = static_cast<char>(received[progress.at_++]);
     switch (progress.stage_) {
       case Stage::start:
         // RFC 9112 §2.2 suggests to skip an empty line here, for clients of 1996.
-        if (!is_token_char(c)) return malformed("first byte is none of a method");
+        if (!is_token_char(c)) return stay(malformed("first byte is none of a method"));
         progress.stage_ = kind == HeadKind::request ? Stage::method : Stage::status_line;
         break;
       case Stage::method:
@@ -31,38 +35,38 @@ Result<void> scan_start_line(Bytes received, HeadProgress& progress, HeadKind ki
           progress.stage_ = Stage::target;
           progress.part_start_ = progress.at_;
         } else if (!is_token_char(c)) {
-          return malformed("method is no token");
+          return stay(malformed("method is no token"));
         } else if (progress.at_ > max_method) {
-          return malformed("method is too long");
+          return stay(malformed("method is too long"));
         }
         break;
       case Stage::target:
         if (c == ' ') {
-          if (progress.at_ - 1 == progress.part_start_) return malformed("target is empty");
+          if (progress.at_ - 1 == progress.part_start_) return stay(malformed("target is empty"));
           progress.stage_ = Stage::version;
           progress.part_start_ = progress.at_;
         } else if (c <= 0x20 || c >= 0x7f) {  // char is signed or not: either way this refuses 0x80-0xff
-          return malformed("target has a control or non-ASCII byte");
+          return stay(malformed("target has a control or non-ASCII byte"));
         } else if (progress.at_ - progress.part_start_ > limits.target_bytes) {
-          return too_large("target is longer than the limit");
+          return stay(too_large("target is longer than the limit"));
         }
         break;
       case Stage::version:
         if (c == '\r') {
           progress.stage_ = Stage::start_line_lf;
         } else if (c <= 0x20 || c >= 0x7f || progress.at_ - progress.part_start_ > max_version) {
-          return malformed("request line does not end in a version and CRLF");
+          return stay(malformed("request line does not end in a version and CRLF"));
         }
         break;
       case Stage::status_line:
         if (c == '\r') {
           progress.stage_ = Stage::start_line_lf;
         } else if (!is_field_char(c)) {
-          return malformed("status line has a control byte");
+          return stay(malformed("status line has a control byte"));
         }
         break;
       default:
-        if (c != '\n') return malformed("CR without LF");
+        if (c != '\n') return stay(malformed("CR without LF"));
         progress.stage_ = Stage::field_start;
         progress.start_line_end_ = progress.at_;
         break;
@@ -73,6 +77,10 @@ Result<void> scan_start_line(Bytes received, HeadProgress& progress, HeadKind ki
 
 Result<void> scan_fields(Bytes received, HeadProgress& progress, const Limits& limits) {
   using Stage = HeadProgress::Stage;
+  const auto stay = [&](Error error) {  // asked again, the same byte is refused again
+    --progress.at_;
+    return error;
+  };
   SALLYPORT_CHECK(progress.start_line_done());
   while (progress.stage_ != Stage::done && progress.at_ < received.size()) {
     if (progress.at_ >= limits.head_bytes) return too_large("head is longer than the limit");
@@ -82,11 +90,11 @@ Result<void> scan_fields(Bytes received, HeadProgress& progress, const Limits& l
         if (c == '\r') {
           progress.stage_ = Stage::end_lf;
         } else if (c == ' ' || c == '\t') {
-          return malformed("white space at the start of a line (line folding)");
+          return stay(malformed("white space at the start of a line (line folding)"));
         } else if (!is_token_char(c)) {
-          return malformed("field name is no token");
+          return stay(malformed("field name is no token"));
         } else if (++progress.fields_ > limits.header_count) {
-          return too_large("more field lines than the limit");
+          return stay(too_large("more field lines than the limit"));
         } else {
           progress.stage_ = Stage::name;
         }
@@ -95,22 +103,22 @@ Result<void> scan_fields(Bytes received, HeadProgress& progress, const Limits& l
         if (c == ':') {
           progress.stage_ = Stage::value;
         } else if (!is_token_char(c)) {
-          return malformed("field name is no token");
+          return stay(malformed("field name is no token"));
         }
         break;
       case Stage::value:
         if (c == '\r') {
           progress.stage_ = Stage::value_lf;
         } else if (!is_field_char(c)) {
-          return malformed("field value has a control byte");
+          return stay(malformed("field value has a control byte"));
         }
         break;
       case Stage::value_lf:
-        if (c != '\n') return malformed("CR without LF");
+        if (c != '\n') return stay(malformed("CR without LF"));
         progress.stage_ = Stage::field_start;
         break;
       default:
-        if (c != '\n') return malformed("CR without LF");
+        if (c != '\n') return stay(malformed("CR without LF"));
         progress.stage_ = Stage::done;
         break;
     }

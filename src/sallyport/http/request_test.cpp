@@ -56,6 +56,18 @@ TEST_CASE("a start that can become no request is refused at once") {
   CHECK(read_request("GET /../ HTTP/1.1\r\n").verdict() == "http.malformed");
 }
 
+TEST_CASE("what was refused stays refused") {
+  for (const char* start : {"\x16", "G@", "GET / HTTP/1.0\r\n", "GET / HTTP/1.1\r\nA b", "GET / HTTP/1.1\r\nA: b\n",
+                            "GET / HTTP/1.1\r\n b"}) {
+    const std::string text = std::string(start) + "GET / HTTP/1.1\r\nHost: a.test\r\n\r\n";
+    HeadProgress progress;
+    const auto once = parse_request_head(bytes_of(start), progress, Scheme::https);
+    REQUIRE(!once.ok());
+    const auto again = parse_request_head(bytes_of(text), progress, Scheme::https);
+    CHECK(!again.ok());
+  }
+}
+
 TEST_CASE("request line") {
   CHECK(verdict(get("/")) == "ok");
   for (const char* line : {"GET  / HTTP/1.1", "GET /  HTTP/1.1", "GET\t/ HTTP/1.1", "GET / HTTP/1.1 ", "G@T / HTTP/1.1",

@@ -159,6 +159,7 @@ Result<std::optional<Switching>> parse_switching(Bytes received, HeadProgress& p
   TRY_OK(as_upstream(scan_fields(received, progress, limits)));
   if (!progress.done()) return incomplete;
 
+  TRY_OK(check_status_line(start_line(received, progress)));
   const Headers headers = make_headers(received, progress);
   const auto upgrades = headers.find_all("upgrade");
   if (upgrades.size() != 1 || !equal_ignoring_case(upgrades.front(), "websocket")) {

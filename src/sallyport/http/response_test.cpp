@@ -114,6 +114,13 @@ TEST_CASE("another status is a refusal, and nothing but its number gets out") {
   CHECK(answer.detail.find("secret") == std::string::npos);
 }
 
+TEST_CASE("an answer that was refused stays refused") {
+  const std::string text = changed("101", "200");
+  HeadProgress progress;
+  CHECK(!parse_switching(bytes_of(text.substr(0, 40)), progress, accept, offered).ok());
+  CHECK(!parse_switching(bytes_of(text), progress, accept, offered).ok());
+}
+
 TEST_CASE("anything else is a protocol error") {
   for (const std::string& text : {changed("HTTP/1.1", "HTTP/1.0"),
                                   changed("HTTP/1.1", "HTTP/2"),
