@@ -29,7 +29,8 @@ class Stream {
 
   /// Moves what is there into `into`.
   virtual IoResult read(MutableBytes into) = 0;
-  /// Takes as much of `from` as fits. After `would_block` the next call must start with the same bytes.
+  /// Takes as much of `from` as fits. When it has not taken all, the next call must start with the bytes that were left, no
+  /// fewer of them.
   virtual IoResult write(Bytes from) = 0;
   /// Says that nothing more will be written (close_notify, FIN). Best effort; the stream can still be read.
   virtual void finish() = 0;

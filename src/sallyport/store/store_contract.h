@@ -13,26 +13,14 @@
 
 #include "sallyport/base/clock.h"
 #include "sallyport/net/loop.h"
+#include "sallyport/net/turning.h"
 #include "sallyport/store/backend.h"
 
 /// What every store must do, as a test to call from a TEST_CASE of the plug.
 namespace sallyport::store::contract {
 
-namespace detail {
-template <class T>
-net::Task<void> keep(net::Task<T> task, std::optional<T>& result) {
-  result.emplace(co_await task);
-}
-}  // namespace detail
-
-/// Turns `loop` until `task` has its result.
-template <class T>
-T wait_for(net::Loop& loop, net::Task<T> task) {
-  std::optional<T> result;
-  loop.spawn(detail::keep(std::move(task), result));
-  while (!result) loop.turn(std::chrono::seconds(10));
-  return std::move(*result);
-}
+using net::testing::keep;
+using net::testing::wait_for;
 
 /// The value, or a failed test that names the Error.
 template <class T>
@@ -365,7 +353,7 @@ inline void check(const std::function<std::unique_ptr<Backend>()>& open) {
     auto other = other_backend->open(other_loop);
     for (int i = 0; i < 3; ++i) {
       std::optional<Result<Revocation>> ignored;
-      other_loop.spawn(detail::keep(other->add_revocation(revocation("alice")), ignored));
+      other_loop.spawn(keep(other->add_revocation(revocation("alice")), ignored));
     }
     other_backend.reset();
     other.reset();

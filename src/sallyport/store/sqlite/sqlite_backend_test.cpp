@@ -263,7 +263,7 @@ TEST_CASE("sqlite: calls that queue behind a lock run out together") {
   constexpr std::size_t calls = 50;
   std::vector<std::optional<Result<Revocation>>> results(calls);
   const Instant begun = clock.now();
-  for (auto& result : results) loop.spawn(contract::detail::keep(store->add_revocation(revocation("alice")), result));
+  for (auto& result : results) loop.spawn(contract::keep(store->add_revocation(revocation("alice")), result));
   while (loop.live_tasks() > 0) loop.turn(std::chrono::seconds(10));
   // One after the other they would take five seconds.
   CHECK(clock.now() - begun < std::chrono::seconds(2));
