@@ -47,6 +47,8 @@ Endpoint Endpoint::from(const sockaddr* address, std::size_t length) {
 
 Result<Endpoint> Endpoint::parse_ip(std::string_view host, std::uint16_t port) {
   const std::string text(host);
+  // inet_pton() would stop at a NUL and take what is before it.
+  if (host.find('\0') != std::string_view::npos) return Error{Reason::config_invalid, "'" + text + "' is not an IP address"};
   sockaddr_in v4{};
   if (::inet_pton(AF_INET, text.c_str(), &v4.sin_addr) == 1) {
     v4.sin_family = AF_INET;
@@ -68,6 +70,9 @@ Result<Endpoint> Endpoint::unix_socket(std::string_view path) {
   if (path.empty() || path.size() >= sizeof address.sun_path) {
     return Error{Reason::config_invalid, "the path of a unix socket takes 1 to " +
                                              std::to_string(sizeof address.sun_path - 1) + " bytes"};
+  }
+  if (path.find('\0') != std::string_view::npos) {
+    return Error{Reason::config_invalid, "the path of a unix socket holds no NUL"};
   }
   std::memcpy(address.sun_path, path.data(), path.size());
   return from(reinterpret_cast<const sockaddr*>(&address), sizeof address);

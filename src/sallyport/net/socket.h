@@ -36,7 +36,7 @@ class Endpoint {
   static Endpoint from(const sockaddr* address, std::size_t length);
   /// `host` is an IP literal without brackets. Errors: `config.invalid`.
   static Result<Endpoint> parse_ip(std::string_view host, std::uint16_t port);
-  /// Errors: `config.invalid` when the path does not fit a socket address.
+  /// Errors: `config.invalid` when the path does not fit a socket address or holds a NUL.
   static Result<Endpoint> unix_socket(std::string_view path);
 
   const sockaddr* address() const { return reinterpret_cast<const sockaddr*>(storage_.data()); }
