@@ -1,0 +1,68 @@
+#include "sallyport/auth/opaque/opaque.h"
+
+#include <algorithm>
+
+#include "sallyport/auth/opaque/opaque_token.h"
+#include "sallyport/auth/text.h"
+#include "sallyport/auth/within.h"
+#include "sallyport/base/encoding.h"
+
+namespace sallyport::auth {
+namespace {
+
+// Whether the row can become an Identity; whoever wrote it into the store may not have been us.
+bool is_sound(const store::TokenRow& row) {
+  return !row.subject.empty() && is_clean(row.subject) && is_clean(row.tenant) && is_clean(row.session_id) && is_clean(row.id) &&
+         std::all_of(row.scopes.begin(), row.scopes.end(), is_clean) && std::all_of(row.roles.begin(), row.roles.end(), is_clean);
+}
+
+Result<Proven> judge(std::string_view token, const store::TokenHash& hash, std::optional<store::TokenRow> row, WallTime now) {
+  if (!is_opaque_token(token)) return Error{Reason::credential_invalid, "not the form of an opaque token"};
+  if (!row) return Error{Reason::credential_invalid, "unknown opaque token " + hex_encode(hash)};
+  if (!is_sound(*row)) return Error{Reason::credential_invalid, "unsound row of opaque token " + hex_encode(hash)};
+  if (row->revoked_at) return Error{Reason::credential_revoked, "opaque token '" + row->id + "' is revoked"};
+  if (row->expires_at <= now) return Error{Reason::credential_expired, "opaque token '" + row->id + "' has expired"};
+  Proven proven;
+  proven.mechanism = "opaque";
+  proven.subject = std::move(row->subject);
+  proven.tenant = std::move(row->tenant);
+  proven.session_id = std::move(row->session_id);
+  proven.token_id = std::move(row->id);
+  proven.token_hash = hex_encode(hash);
+  proven.scopes = std::move(row->scopes);
+  proven.roles = std::move(row->roles);
+  proven.issued_at = row->issued_at;
+  proven.expires_at = row->expires_at;
+  return proven;
+}
+
+}  // namespace
+
+net::Task<Verdict> OpaqueAuthenticator::authenticate(const Evidence& evidence, Here& here, net::Deadline deadline) const {
+  Result<std::optional<PresentedToken>> found = find_token(evidence, sources_);
+  if (!found) co_return Verdict::refuse(std::move(found).error());
+  if (!*found || !(*found)->token.reveal().starts_with(opaque_token_prefix)) co_return Verdict::not_mine();
+  const Secret token = std::move((*found)->token);
+
+  // A token that cannot exist is looked up as well: all answers take equally long.
+  const store::TokenHash hash = hash_of_token(token.reveal());
+  auto row = co_await within(here.loop, here.store.find_token(hash), deadline);
+  if (!row) co_return Verdict::refuse(std::move(row).error());
+
+  const WallTime now = here.loop.wall();
+  Result<Proven> proven = judge(token.reveal(), hash, std::move(*row), now);
+  if (!proven) co_return Verdict::refuse(std::move(proven).error());
+  here.store.note_use(hash, now);
+  co_return Verdict::accept(std::move(*proven));
+}
+
+Result<std::shared_ptr<const Authenticator>> make_authenticator(const OpaqueConfig& config) {
+  TRY(auto sources, parse_token_sources(config.from));
+  return std::shared_ptr<const Authenticator>(std::make_shared<OpaqueAuthenticator>(std::move(sources)));
+}
+
+config::Plug opaque_plug() {
+  return {"opaque", config::Maturity::preview, config::Posture::hostile_clients, {"RFC 6750"}, opaque_schema()};
+}
+
+}  // namespace sallyport::auth

@@ -1,0 +1,30 @@
+#pragma once
+
+#include "sallyport/auth/authenticator.h"
+#include "sallyport/auth/opaque/config.h"
+#include "sallyport/auth/token.h"
+#include "sallyport/config/plug.h"
+
+namespace sallyport::auth {
+
+/// Accepts tokens that were issued here and are found, unexpired and unrevoked, in the store. Mechanism `opaque`.
+class OpaqueAuthenticator final : public Authenticator {
+ public:
+  explicit OpaqueAuthenticator(std::vector<TokenSource> sources) : sources_(std::move(sources)) {}
+
+  std::string_view mechanism() const override { return "opaque"; }
+  /// Errors: `credential.invalid`, `credential.expired`, `credential.revoked`; those of find_token(); `store.unavailable`;
+  ///         `deadline.late`. The first three are for the log: they take the same look-up, so neither words nor time tell them apart.
+  net::Task<Verdict> authenticate(const Evidence& evidence, Here& here, net::Deadline deadline) const override;
+  void add_to(http::Strip& strip) const override { auth::add_to(strip, sources_); }
+
+ private:
+  std::vector<TokenSource> sources_;
+};
+
+/// Errors: `config.invalid` for places that the schema would have refused.
+Result<std::shared_ptr<const Authenticator>> make_authenticator(const OpaqueConfig& config);
+
+config::Plug opaque_plug();
+
+}  // namespace sallyport::auth

@@ -1,0 +1,169 @@
+#include "sallyport/auth/token.h"
+
+#include <algorithm>
+
+#include "sallyport/http/grammar.h"
+
+namespace sallyport::auth {
+namespace {
+
+constexpr std::string_view scheme = "bearer";
+
+bool starts_ignoring_case(std::string_view text, std::string_view start) {
+  return text.size() >= start.size() && http::equal_ignoring_case(text.substr(0, start.size()), start);
+}
+
+// b64token = 1*( ALPHA / DIGIT / "-" / "." / "_" / "~" / "+" / "/" ) *"="
+bool is_token_text(std::string_view text) {
+  while (text.size() > 1 && text.back() == '=') text.remove_suffix(1);
+  return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) {
+    return http::is_alnum(c) || c == '-' || c == '.' || c == '_' || c == '~' || c == '+' || c == '/';
+  });
+}
+
+// Gathers what the places hold: at most one may be left in the end.
+class Finding {
+ public:
+  Result<void> take(std::string_view text, TokenPlace place) {
+    if (found_) return Error{Reason::credential_ambiguous, "a token in the " + where(place) + " and another"};
+    if (text.empty()) return Error{Reason::credential_invalid, "an empty token in the " + where(place)};
+    if (text.size() > max_token_size) {
+      return Error{Reason::credential_invalid, "a token of " + std::to_string(text.size()) + " bytes in the " + where(place)};
+    }
+    if (!is_token_text(text)) {
+      return Error{Reason::credential_invalid, "a byte that no token holds in the one in the " + where(place)};
+    }
+    found_.emplace(PresentedToken{Secret(std::string(text)), place});
+    return {};
+  }
+  std::optional<PresentedToken> done() && { return std::move(found_); }
+
+ private:
+  static std::string where(TokenPlace place) {
+    switch (place) {
+      case TokenPlace::header: return "Authorization line";
+      case TokenPlace::subprotocol: return "subprotocols";
+      case TokenPlace::cookie: return "cookie";
+      case TokenPlace::query: return "query";
+      case TokenPlace::in_band: return "control message";
+    }
+    return {};
+  }
+  std::optional<PresentedToken> found_;
+};
+
+Result<void> look_in_header(const http::Headers& headers, Finding& finding) {
+  const auto lines = headers.find_all("authorization");
+  if (lines.empty()) return {};
+  if (lines.size() > 1) return Error{Reason::credential_ambiguous, "more than one Authorization line"};
+  const std::string_view line = lines.front();
+  if (!starts_ignoring_case(line, scheme)) return {};
+  const std::string_view rest = line.substr(scheme.size());
+  if (!rest.empty() && http::is_token_char(rest.front())) return {};  // the start of another scheme's name
+  return finding.take(rest.starts_with(' ') ? rest.substr(1) : rest, TokenPlace::header);
+}
+
+Result<void> look_in_subprotocols(const std::vector<std::string>& offered, Finding& finding) {
+  for (const std::string_view subprotocol : offered) {
+    if (!starts_ignoring_case(subprotocol, token_subprotocol_prefix)) continue;
+    TRY_OK(finding.take(subprotocol.substr(token_subprotocol_prefix.size()), TokenPlace::subprotocol));
+  }
+  return {};
+}
+
+Result<void> look_in_cookie(const Evidence& evidence, const std::string& name, Finding& finding) {
+  const http::Cookies cookies = evidence.upgrade.cookies();
+  TRY(const auto value, cookies.find(name));
+  if (!value) return {};
+  // A page of any site can make a browser send it; only the Origin tells whose page it was.
+  if (evidence.origin == http::OriginProof::absent) {
+    return Error{Reason::origin_missing, "cookie '" + name + "' without an Origin"};
+  }
+  return finding.take(*value, TokenPlace::cookie);
+}
+
+Result<void> look_in_query(const http::Query& query, const std::string& name, Finding& finding) {
+  TRY(const auto value, query.find(name));
+  if (!value) return {};
+  return finding.take(*value, TokenPlace::query);
+}
+
+Result<void> look_at(const TokenSource& source, const Evidence& evidence, Finding& finding) {
+  switch (source.place) {
+    case TokenPlace::header: return look_in_header(evidence.upgrade.headers(), finding);
+    case TokenPlace::subprotocol: return look_in_subprotocols(evidence.upgrade.subprotocols(), finding);
+    case TokenPlace::cookie: return look_in_cookie(evidence, source.name, finding);
+    case TokenPlace::query: return look_in_query(evidence.upgrade.query(), source.name, finding);
+    case TokenPlace::in_band: return {};
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<TokenSource> parse_token_source(std::string_view text) {
+  const auto colon = text.find(':');
+  const std::string_view kind = text.substr(0, colon);
+  const bool named = colon != std::string_view::npos;
+  const std::string_view name = named ? text.substr(colon + 1) : std::string_view();
+  if (kind == "header" && !named) return TokenSource{TokenPlace::header, {}};
+  if (kind == "subprotocol" && !named) return TokenSource{TokenPlace::subprotocol, {}};
+  if (kind == "cookie" && http::is_token(name)) return TokenSource{TokenPlace::cookie, std::string(name)};
+  const auto is_visible = [](char c) { return c > 0x20 && c < 0x7f; };
+  if (kind == "query" && !name.empty() && std::all_of(name.begin(), name.end(), is_visible)) {
+    return TokenSource{TokenPlace::query, std::string(name)};
+  }
+  return Error{Reason::config_invalid, "header, subprotocol, cookie:NAME or query:NAME expected, found \"" +
+                                           std::string(text.substr(0, 60)) + '"'};
+}
+
+Result<std::vector<TokenSource>> parse_token_sources(std::span<const std::string> texts) {
+  std::vector<TokenSource> sources;
+  for (const std::string& text : texts) {
+    TRY(TokenSource source, parse_token_source(text));
+    if (std::find(sources.begin(), sources.end(), source) != sources.end()) {
+      return Error{Reason::config_invalid, '"' + show(source) + "\" is named twice"};
+    }
+    sources.push_back(std::move(source));
+  }
+  if (sources.empty()) return Error{Reason::config_invalid, "at least one place to look for the token expected"};
+  return sources;
+}
+
+std::string show(const TokenSource& source) {
+  switch (source.place) {
+    case TokenPlace::header: return "header";
+    case TokenPlace::subprotocol: return "subprotocol";
+    case TokenPlace::cookie: return "cookie:" + source.name;
+    case TokenPlace::query: return "query:" + source.name;
+    case TokenPlace::in_band: return "in_band";
+  }
+  return {};
+}
+
+Result<std::optional<PresentedToken>> find_token(const Evidence& evidence, std::span<const TokenSource> sources) {
+  Finding finding;
+  if (evidence.in_band) {
+    TRY_OK(finding.take(*evidence.in_band, TokenPlace::in_band));
+  } else {
+    for (const TokenSource& source : sources) TRY_OK(look_at(source, evidence, finding));
+  }
+  return std::move(finding).done();
+}
+
+void add_to(http::Strip& strip, std::span<const TokenSource> sources) {
+  const auto add = [](std::vector<std::string>& list, std::string_view name) {
+    if (std::find(list.begin(), list.end(), name) == list.end()) list.emplace_back(name);
+  };
+  for (const TokenSource& source : sources) {
+    switch (source.place) {
+      case TokenPlace::header: add(strip.headers, "Authorization"); break;
+      case TokenPlace::subprotocol: add(strip.subprotocol_prefixes, token_subprotocol_prefix); break;
+      case TokenPlace::cookie: add(strip.cookies, source.name); break;
+      case TokenPlace::query: add(strip.parameters, source.name); break;
+      case TokenPlace::in_band: break;
+    }
+  }
+}
+
+}  // namespace sallyport::auth

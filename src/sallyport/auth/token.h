@@ -1,0 +1,66 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "sallyport/auth/authenticator.h"
+#include "sallyport/base/secret.h"
+
+namespace sallyport::auth {
+
+/// Where a token travels.
+enum class TokenPlace : std::uint8_t {
+  header,       ///< `Authorization: Bearer <token>` (RFC 6750 §2.1)
+  subprotocol,  ///< `bearer.<token>` among those offered; all that a browser's WebSocket lets a page set
+  cookie,       ///< counts only beside an allowed Origin, since browsers attach it by themselves
+  query,        ///< seen by every log on the way (RFC 6750 §5.3); for clients that can do no better
+  in_band,      ///< in a control message inside the socket
+};
+
+/// A place where a plug looks for its token.
+struct TokenSource {
+  TokenPlace place = TokenPlace::header;
+  std::string name;  ///< of the cookie or the parameter; empty elsewhere
+
+  bool operator==(const TokenSource&) const = default;
+};
+
+/// Reads `header`, `subprotocol`, `cookie:NAME` or `query:NAME`.
+/// Errors: `config.invalid`, its detail written for whoever wrote the configuration.
+Result<TokenSource> parse_token_source(std::string_view text);
+/// All of `texts`. Errors: `config.invalid` also for a place named twice and for an empty list.
+Result<std::vector<TokenSource>> parse_token_sources(std::span<const std::string> texts);
+/// The text that parse_token_source() reads.
+std::string show(const TokenSource& source);
+
+/// Longer tokens are refused unread.
+/// Units: bytes.
+inline constexpr std::size_t max_token_size = 8 * 1024;
+/// The start of the subprotocol that carries a token; compared without regard to case.
+inline constexpr std::string_view token_subprotocol_prefix = "bearer.";
+
+/// The start of an opaque token and of nothing else: it tells whose concern a token is.
+inline constexpr std::string_view opaque_token_prefix = "spt_";
+
+struct PresentedToken {
+  Secret token;  ///< hostile; 1 to max_token_size bytes of the `b64token` alphabet (RFC 6750 §2.1)
+  TokenPlace place = TokenPlace::header;
+};
+
+/// The one token in `evidence`: the one that came in band, or else the one at one of `sources`. Nothing when none is there.
+/// An Authorization line of another scheme holds no token.
+/// Trust:  `evidence` is hostile.
+/// Errors: `credential.ambiguous` when there is more than one, in one place or in several, even if they are equal, and for two
+///         Authorization lines of whatever scheme; `origin.missing` for one in a cookie without an Origin; `credential.invalid` for
+///         one that is empty, too long or holds a byte that no token holds.
+/// Spec:   RFC 6750 §2; stricter: one space after `Bearer`; the alphabet of §2.1 holds in every place.
+Result<std::optional<PresentedToken>> find_token(const Evidence& evidence, std::span<const TokenSource> sources);
+
+/// Has `sources` taken out of what the backend sees.
+void add_to(http::Strip& strip, std::span<const TokenSource> sources);
+
+}  // namespace sallyport::auth
