@@ -193,7 +193,7 @@ TypePtr type_of(const Options& options) {
                                                     }});
   } else if constexpr (ListOf<T>::value) {
     using V = typename T::value_type;
-    static_assert(!std::is_same_v<V, bool> && !std::is_same_v<V, SecretSource>);
+    static_assert(!std::is_same_v<V, bool> && !std::is_same_v<V, SecretSource> && !ListOf<V>::value);
     return make_list_type(
         options, type_of<V>(options),
         {typeid(T), [](void* out) { static_cast<T*>(out)->clear(); },

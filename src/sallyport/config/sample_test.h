@@ -138,7 +138,7 @@ inline const auto config_schema =
                   if (jwt == nullptr) continue;
                   bool found = false;
                   for (const Issuer& issuer : config.issuers) found = found || issuer.name == jwt->issuer;
-                  if (!found) check.problem(choice.path + ".issuer", "no issuer is called " + quoted(jwt->issuer));
+                  if (!found) check.problem(choice, "issuer", "no issuer is called " + quoted(jwt->issuer));
                 }
               }
             },

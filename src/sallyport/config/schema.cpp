@@ -200,6 +200,13 @@ FieldSpec make_field(std::string name, std::string doc, TypePtr type, std::funct
   SALLYPORT_CHECK(!name.empty() && !doc.empty());
   // The prefix and the mark go together: what is dangerous says so wherever its name stands.
   SALLYPORT_CHECK(options.dangerous == name.starts_with("dangerous_"));
+  const unsigned takes = type->takes();
+  SALLYPORT_CHECK(!options.range || (takes & takes_range) != 0);
+  SALLYPORT_CHECK(!(options.length || options.may_be_empty) || (takes & takes_length) != 0);
+  SALLYPORT_CHECK(!options.items || (takes & takes_items) != 0);
+  SALLYPORT_CHECK(!options.nested || (takes & takes_nested) != 0);
+  SALLYPORT_CHECK(options.alternatives.empty() || (takes & takes_alternatives) != 0);
+  for (const ValueCheck& check : options.checks) SALLYPORT_CHECK(type->holds(check.type));
   return {std::move(name),  std::move(doc),    std::move(type), std::move(member),
           options.required, options.dangerous, options.example};
 }
@@ -214,6 +221,7 @@ SchemaPtr make_schema(std::string name, std::string doc, std::vector<FieldSpec> 
   data->make = std::move(make);
   for (FieldSpec& field : fields) {
     SALLYPORT_CHECK(data->find(field.name) == nullptr);
+    SALLYPORT_CHECK(!field.type->is_secret() || data->find(file_key(field)) == nullptr);
     data->fields.push_back(std::move(field));
     FieldSpec& added = data->fields.back();
     added.required = added.required || added.type->needs_value(data->default_of(added));
@@ -295,6 +303,16 @@ void Check::problem(std::string_view where, std::string message, std::string fix
   problems_.add(locate(node_, where, whole).mark, std::move(path), std::move(message), std::move(fix));
 }
 
+void Check::problem(const Choice& choice, std::string_view where, std::string message, std::string fix) {
+  // A choice knows its path from the top; this check stands somewhere above it.
+  std::string_view path = choice.path;
+  SALLYPORT_CHECK(path.starts_with(path_));
+  path.remove_prefix(path_.size());
+  if (path.starts_with('.')) path.remove_prefix(1);
+  problem(where.empty() ? std::string(path) : std::string(path) + "." + std::string(where), std::move(message),
+          std::move(fix));
+}
+
 bool Check::is_given(std::string_view where) const {
   bool whole = false;
   locate(node_, where, whole);
@@ -302,17 +320,18 @@ bool Check::is_given(std::string_view where) const {
 }
 
 void check_acknowledged(const std::vector<Danger>& dangers, const std::vector<std::string>& acknowledged,
-                        const Mark& mark, Problems& problems) {
+                        Check& check) {
   for (const Danger& danger : dangers) {
     if (std::find(acknowledged.begin(), acknowledged.end(), danger.name) != acknowledged.end()) continue;
-    problems.add(danger.mark, danger.path, "lowers a guarantee and is not acknowledged: " + danger.doc,
-                 "Remove it, or add " + danger.name + " to acknowledge");
+    check.problem(danger.path, "lowers a guarantee and is not acknowledged: " + danger.doc,
+                  "Remove it, or add " + danger.name + " to acknowledge");
   }
-  for (const std::string& name : acknowledged) {
-    const bool used =
-        std::any_of(dangers.begin(), dangers.end(), [&](const Danger& danger) { return danger.name == name; });
-    if (!used)
-      problems.add(mark, "acknowledge", quoted(name) + " is acknowledged, but not in force", "Remove it from the list");
+  for (std::size_t index = 0; index < acknowledged.size(); ++index) {
+    const bool used = std::any_of(dangers.begin(), dangers.end(),
+                                  [&](const Danger& danger) { return danger.name == acknowledged[index]; });
+    if (used) continue;
+    check.problem(join_path("acknowledge", index), quoted(acknowledged[index]) + " is acknowledged, but not in force",
+                  "Remove it from the list");
   }
 }
 

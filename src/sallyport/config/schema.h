@@ -48,17 +48,19 @@ class AnySchema {
 /// What a rule over several settings is given to speak with.
 class Check {
  public:
-  Check(const Node& node, const std::string& path, Problems& problems)
-      : node_(node), path_(path), problems_(problems) {}
+  Check(const Node& node, std::string path, Problems& problems)
+      : node_(node), path_(std::move(path)), problems_(problems) {}
   /// Reports a problem at `where`, a path below the struct at hand (`match.path`, `routes[2].name`; empty: the struct
   /// itself).
   void problem(std::string_view where, std::string message, std::string fix = {});
+  /// Reports a problem at `where`, a path below the settings of the plug that `choice` chose.
+  void problem(const Choice& choice, std::string_view where, std::string message, std::string fix = {});
   /// Whether `where` was written at all.
   bool is_given(std::string_view where) const;
 
  private:
   const Node& node_;
-  const std::string& path_;
+  std::string path_;
   Problems& problems_;
 };
 
@@ -127,17 +129,23 @@ class Reading {
   C config{};
   Problems problems;
   std::vector<Danger> dangers;  ///< every `dangerous_*` setting in force, in the order of the file
+  Node root;                    ///< what `config` was read from
 
   bool ok() const { return problems.empty(); }
+  /// For what can only be found out by looking at the world, such as a file that does not exist: adds problems at their
+  /// places in the file.
+  /// Lifetime: this Reading's.
+  Check check() { return Check(root, "", problems); }
 };
 
-/// Reads and validates `node`. Pure: looks at nothing but its arguments.
-/// Trust: `node` is hostile.
+/// Reads and validates `root`. Pure: looks at nothing but its arguments.
+/// Trust: `root` is hostile.
 template <class C>
-Reading<C> read(const Schema<C>& schema, const Node& node, const Context& context) {
+Reading<C> read(const Schema<C>& schema, Node root, const Context& context) {
   Reading<C> out;
+  out.root = std::move(root);
   Reader reader{context, out.problems, out.dangers};
-  read_struct(*schema, node, "", &out.config, reader);
+  read_struct(*schema, out.root, "", &out.config, reader);
   return out;
 }
 
@@ -147,12 +155,15 @@ template <class C>
 Reading<C> read(const Schema<C>& schema, std::string_view text, std::string_view file, const Context& context) {
   Reading<C> out;
   Reader reader{context, out.problems, out.dangers};
-  if (const auto node = parse_yaml(text, file, out.problems)) read_struct(*schema, *node, "", &out.config, reader);
+  if (auto node = parse_yaml(text, file, out.problems)) {
+    out.root = std::move(*node);
+    read_struct(*schema, out.root, "", &out.config, reader);
+  }
   return out;
 }
 
-/// Adds a problem for each of `dangers` that `acknowledged` does not name, and for each name that nothing answers to.
-void check_acknowledged(const std::vector<Danger>& dangers, const std::vector<std::string>& acknowledged,
-                        const Mark& mark, Problems& problems);
+/// Reports each of `dangers` that `acknowledged` does not name, and each name there that nothing answers to. `check` is
+/// the whole configuration's, in which `acknowledged` stands under `acknowledge`.
+void check_acknowledged(const std::vector<Danger>& dangers, const std::vector<std::string>& acknowledged, Check& check);
 
 }  // namespace sallyport::config

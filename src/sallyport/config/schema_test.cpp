@@ -396,7 +396,7 @@ TEST_CASE("a check tells what was written from what is a default") {
 }
 
 TEST_CASE("dangerous settings in force are collected and must be acknowledged") {
-  const auto reading =
+  auto reading =
       read(sample::config_schema,
            with("  - address: \"[::1]:8080\"\n", "  - address: 0.0.0.0:8080\n    dangerous_plaintext: true\n"),
            "gw.yaml", context());
@@ -405,17 +405,20 @@ TEST_CASE("dangerous settings in force are collected and must be acknowledged") 
   CHECK(reading.dangers[0].path == "listen[1].dangerous_plaintext");
   CHECK(reading.dangers[0].name == "dangerous_plaintext");
   CHECK(reading.dangers[0].mark.line == 5);
-  Problems problems;
-  check_acknowledged(reading.dangers, {"dangerous_plaintext"}, {}, problems);
-  CHECK(problems.empty());
-  check_acknowledged(reading.dangers, {}, {}, problems);
-  CHECK(problems.text() ==
-        "gw.yaml:5: listen[1].dangerous_plaintext: lowers a guarantee and is not acknowledged: Accepts plain "
-        "connections from other "
-        "machines. Remove it, or add dangerous_plaintext to acknowledge\n");
-  Problems unused;
-  check_acknowledged({}, {"dangerous_x"}, {}, unused);
-  CHECK(unused.text() == "acknowledge: \"dangerous_x\" is acknowledged, but not in force. Remove it from the list\n");
+  Check check = reading.check();
+  check_acknowledged(reading.dangers, {"dangerous_plaintext"}, check);
+  CHECK(reading.ok());
+  check_acknowledged(reading.dangers, {}, check);
+  CHECK(
+      reading.problems.text() ==
+      "gw.yaml:5: listen[1].dangerous_plaintext: lowers a guarantee and is not acknowledged: Accepts plain connections "
+      "from other machines. Remove it, or add dangerous_plaintext to acknowledge\n");
+  auto unused = read(sample::config_schema, good + "acknowledge:\n  - dangerous_x\n", "gw.yaml", context());
+  REQUIRE(unused.ok());
+  Check of_unused = unused.check();
+  check_acknowledged(unused.dangers, unused.config.acknowledge, of_unused);
+  CHECK(unused.problems.text() ==
+        "gw.yaml:20: acknowledge[0]: \"dangerous_x\" is acknowledged, but not in force. Remove it from the list\n");
   // Written but not in force.
   CHECK(read(sample::config_schema,
              with("  - address: \"[::1]:8080\"\n", "  - address: 0.0.0.0:8080\n    dangerous_plaintext: false\n"),
@@ -423,11 +426,49 @@ TEST_CASE("dangerous settings in force are collected and must be acknowledged") 
             .dangers.empty());
 }
 
+TEST_CASE("what only the world tells is reported at its place too") {
+  auto reading = read(sample::config_schema, good, "gw.yaml", context());
+  REQUIRE(reading.ok());
+  Check check = reading.check();
+  check.problem("listen[0].tls.certificate", "no such file");
+  check.problem("issuers[1].secret", "environment variable OWN_SECRET is not set");
+  check.problem("listen[0].tls.key", "no such file");
+  check.problem("listen[7].tls", "nowhere");
+  check.problem(reading.config.routes[0].authenticate[1], "", "not here");
+  CHECK(!reading.ok());
+  CHECK(reading.problems.text() ==
+        "gw.yaml:2: listen[7].tls: nowhere\n"
+        "gw.yaml:3: listen[0].tls.certificate: no such file\n"
+        "gw.yaml:3: listen[0].tls.key: no such file\n"
+        "gw.yaml:10: issuers[1].secret: environment variable OWN_SECRET is not set\n"
+        "gw.yaml:16: routes[0].authenticate[1].mtls: not here\n");
+}
+
 TEST_CASE("a schema that contradicts itself is a bug, found when it is made") {
   using B = One<bool>;
   CHECK_THROWS_AS(schema("x", "X.", field(&B::value, "harmless", "Doc.", dangerous)), BugError);
   CHECK_THROWS_AS(schema("x", "X.", field(&B::value, "dangerous_x", "Doc.")), BugError);
   CHECK_THROWS_AS(schema("x", "X.", field(&B::value, "a", "Doc."), field(&B::value, "a", "Doc.")), BugError);
+  struct Collision {
+    SecretSource key;
+    FilePath file;
+  };
+  const auto key = field(&Collision::key, "key", "Doc.");
+  const auto file = field(&Collision::file, "key_file", "Doc.");
+  CHECK_THROWS_AS(schema("x", "X.", key, file), BugError);
+  CHECK_THROWS_AS(schema("x", "X.", file, key), BugError);
+  const auto test = [](const auto&) -> std::optional<std::string> { return std::nullopt; };
+  CHECK_THROWS_AS(one<std::string>(between(0, 1)), BugError);
+  CHECK_THROWS_AS(one<Rate>(between(0, 1)), BugError);
+  CHECK_THROWS_AS(one<int>(length(0, 1)), BugError);
+  CHECK_THROWS_AS(one<int>(may_be_empty), BugError);
+  CHECK_THROWS_AS(one<int>(items(0, 1)), BugError);
+  CHECK_THROWS_AS(one<int>(sample::limits_schema), BugError);
+  CHECK_THROWS_AS(one<int>(one_of({choice("memory", sample::memory_schema)})), BugError);
+  CHECK_THROWS_AS(one<Choice>(), BugError);
+  CHECK_THROWS_AS(one<int>(checked<unsigned>(test)), BugError);
+  CHECK_NOTHROW(one<std::vector<int>>(checked<int>(test), checked<std::vector<int>>(test), items(0, 1), between(0, 1)));
+  CHECK_NOTHROW(one<std::optional<std::string>>(checked<std::string>(test), length(0, 1)));
   CHECK_THROWS_AS(one<int>(between(0s, 1s)), BugError);
   CHECK_THROWS_AS(one<ByteSize>(between(0, 1)), BugError);
   CHECK_THROWS_AS(one<sample::Jwt>(sample::limits_schema), BugError);

@@ -123,6 +123,7 @@ class ScalarType : public Type {
     }
     return run_checks(checks_, type_, out, node, path, reader);
   }
+  bool holds(std::type_index type) const final { return type == type_; }
 
  protected:
   virtual std::optional<Complaint> parse(std::string_view text, void* out, Reader& reader) const = 0;
@@ -173,6 +174,7 @@ class IntegerType final : public ScalarType {
     range_.low = std::max(range_.low, low);
     range_.high = std::min(range_.high, high);
   }
+  unsigned takes() const override { return takes_range; }
   std::string show(const void* value) const override { return std::to_string(access_.load(value)); }
   std::optional<json::Value> json_value(const void* value) const override { return json::Value(access_.load(value)); }
   json::Value json_schema() const override {
@@ -204,6 +206,7 @@ class DurationType final : public ScalarType {
  public:
   DurationType(const Options& options, std::int64_t tick, IntegerAccess access)
       : ScalarType(options, access.type), range_(range_in(options, Unit::nanoseconds)), tick_(tick), access_(access) {}
+  unsigned takes() const override { return takes_range; }
   std::string show(const void* value) const override {
     return config::show(std::chrono::nanoseconds(access_.load(value) * tick_));
   }
@@ -290,6 +293,7 @@ class TextType final : public ScalarType {
       : ScalarType(options, typeid(std::string)),
         length_(options.length.value_or(Size{options.may_be_empty ? std::size_t{0} : std::size_t{1}})),
         limited_(options.length.has_value()) {}
+  unsigned takes() const override { return takes_length; }
   std::string show(const void* value) const override { return show_text(*static_cast<const std::string*>(value)); }
   std::optional<json::Value> json_value(const void* value) const override {
     const std::string& text = *static_cast<const std::string*>(value);
@@ -323,6 +327,7 @@ class ByteSizeType final : public ScalarType {
  public:
   explicit ByteSizeType(const Options& options)
       : ScalarType(options, typeid(ByteSize)), range_(range_in(options, Unit::bytes)) {}
+  unsigned takes() const override { return takes_range; }
   std::string show(const void* value) const override { return config::show(*static_cast<const ByteSize*>(value)); }
   json::Value json_schema() const override {
     return json::Object{
@@ -356,7 +361,7 @@ class ByteSizeType final : public ScalarType {
 
 class RateType final : public ScalarType {
  public:
-  explicit RateType(const Options& options) : ScalarType(options, typeid(Rate)) { SALLYPORT_CHECK(!options.range); }
+  explicit RateType(const Options& options) : ScalarType(options, typeid(Rate)) {}
   std::string show(const void* value) const override { return config::show(*static_cast<const Rate*>(value)); }
   json::Value json_schema() const override { return pattern_schema("^[1-9][0-9]*/(s|m|h|d)$"); }
   std::string name() const override { return "rate"; }
@@ -424,6 +429,7 @@ class FilePathType final : public ScalarType {
 class SecretType final : public Type {
  public:
   bool read(const Node&, const std::string&, void*, Reader&) const override { throw_bug("a secret read as one key"); }
+  bool holds(std::type_index) const override { return false; }
   std::string show(const void* value) const override {
     return static_cast<const SecretSource*>(value)->empty() ? "none" : static_cast<const SecretSource*>(value)->where;
   }
@@ -441,6 +447,8 @@ class StructType final : public Type {
   bool read(const Node& node, const std::string& path, void* out, Reader& reader) const override {
     return read_struct(*schema_, node, path, out, reader);
   }
+  unsigned takes() const override { return takes_nested; }
+  bool holds(std::type_index) const override { return false; }
   std::string show(const void*) const override { return "{}"; }
   std::optional<json::Value> json_value(const void*) const override { return std::nullopt; }
   json::Value json_schema() const override { return {}; }
@@ -483,6 +491,8 @@ class ListType final : public Type {
       good = item_->read(node.items[index], join_path(path, index), access_.append(out), reader) && good;
     return good && run_checks(checks_, access_.type, out, node, path, reader);
   }
+  unsigned takes() const override { return item_->takes() | takes_items; }
+  bool holds(std::type_index type) const override { return type == access_.type || item_->holds(type); }
   std::string show(const void* value) const override {
     std::string out = "[";
     const std::size_t size = access_.size(value);
@@ -515,7 +525,6 @@ class ListType final : public Type {
   std::string suffix() const override { return "[]"; }
   SchemaPtr nested() const override { return item_->nested(); }
   const std::vector<Alternative>* alternatives() const override { return item_->alternatives(); }
-  const Size& items() const { return items_; }
 
  private:
   TypePtr item_;
@@ -532,6 +541,8 @@ class OptionalType final : public Type {
     access_.reset(out);
     return false;
   }
+  unsigned takes() const override { return inner_->takes(); }
+  bool holds(std::type_index type) const override { return inner_->holds(type); }
   std::string show(const void* value) const override {
     const void* inner = access_.get(value);
     return inner == nullptr ? "none" : inner_->show(inner);
@@ -555,7 +566,11 @@ class OptionalType final : public Type {
 
 class OneOfType : public Type {
  public:
-  explicit OneOfType(const Options& options) : alternatives_(options.alternatives) {}
+  explicit OneOfType(const Options& options) : alternatives_(options.alternatives) {
+    SALLYPORT_CHECK(!alternatives_.empty());
+  }
+  unsigned takes() const override { return takes_alternatives; }
+  bool holds(std::type_index) const override { return false; }
   std::optional<json::Value> json_value(const void*) const override { return std::nullopt; }
   json::Value json_schema() const override { return {}; }
   std::string name() const override {

@@ -103,6 +103,10 @@ struct Options {
   std::vector<Alternative> alternatives;
 };
 
+/// The options that only some types know; on any other they would be lost in silence, so a schema with one there is a
+/// bug.
+enum Takes : unsigned { takes_range = 1, takes_length = 2, takes_items = 4, takes_nested = 8, takes_alternatives = 16 };
+
 /// Reads, shows and describes the values of one type.
 class Type {
  public:
@@ -128,6 +132,10 @@ class Type {
   /// Whether the default leaves something unsaid that must be said.
   virtual bool needs_value(const void*) const { return false; }
   virtual bool is_secret() const { return false; }
+  /// Which options mean something to it, a set of Takes.
+  virtual unsigned takes() const { return 0; }
+  /// Whether a ValueCheck for `type` would ever be asked.
+  virtual bool holds(std::type_index type) const = 0;
 };
 using TypePtr = std::shared_ptr<const Type>;
 
