@@ -169,6 +169,18 @@ try {
     expect(new Set(told.slice(1)).size === 1, `forged, expired and misdirected differ: ${told.join('; ')}`);
   });
 
+  await step('logged out in one tab, the other gets no token either', async () => {
+    const context = await person();
+    const [one, other] = [await open_page(context), await open_page(context)];
+    for (const page of [one, other]) await log_in(page, 'alice');
+    await one.getByRole('button', { name: 'Log out', exact: true }).click();
+    await one.getByRole('heading', { name: 'A chat behind a gate' }).waitFor();
+    await other.getByRole('button', { name: 'Refresh now' }).click();
+    await other.locator('.steps .app').getByText('issues no token').waitFor();
+    await other.reload();
+    await other.getByRole('heading', { name: 'A chat behind a gate' }).waitFor();
+  });
+
   await step('on a phone', async () => {
     for (const scheme of ['light', 'dark']) {
       const page = await open_page(await person({ viewport: phone, colorScheme: scheme, hasTouch: true, isMobile: true }));

@@ -139,7 +139,10 @@ class Story {
     socket.write(`${lines.join('\r\n')}\r\n\r\n`);
     const parts = [];
     const read = async () => {
-      for await (const part of socket) parts.push(part);
+      for await (const part of socket) {
+        parts.push(part);
+        if (Buffer.concat(parts).subarray(0, 12).toString() === 'HTTP/1.1 101') return; // let in: there is no end to wait for
+      }
     };
     try {
       await within(10, 'the refusal and the end of the connection', read());

@@ -177,7 +177,7 @@ function show_clock() {
   find('#seconds').textContent = whole;
   find('#status-left').textContent = left === undefined ? '' : `${whole} s`;
   find('.clock .hand').style.strokeDashoffset = String(100 - (left === undefined ? 0 : (left / lifetime) * 100));
-  find('.clock').classList.toggle('low', left !== undefined && left <= 20);
+  find('.clock').classList.toggle('low', left !== undefined && left <= lifetime / 3);
 }
 
 function add_step({ from, text }) {
@@ -190,7 +190,11 @@ function add_step({ from, text }) {
 const CONNECT = ['Connect again', () => connect()];
 const LOG_IN = ['Log in again', () => (forget_connection(), show_welcome())];
 
-function explain({ code, reason }) {
+function explain({ code, reason, trouble }) {
+  if (trouble instanceof LoggedOut) {
+    return { title: 'No longer logged in', action: LOG_IN, text: 'The application knows of no log-in in this tab any more.' };
+  }
+  if (trouble) return { title: 'No token', retry: true, text: `It could not be fetched: ${trouble.message}.` };
   if (code === 4401 && /revoked/.test(reason)) {
     return { title: 'Logged out everywhere', action: LOG_IN,
       text: `${who} was logged out everywhere, so the gateway closed every connection that ${who} had, this one included.` };
@@ -198,9 +202,6 @@ function explain({ code, reason }) {
   if (code === 4401 && /expired/.test(reason)) {
     return { title: 'The time was up', action: CONNECT,
       text: 'The token expired and no fresh one came, so the gateway closed the connection.' };
-  }
-  if (code === 4401 && /required/.test(reason)) {
-    return { title: 'No longer logged in', action: LOG_IN, text: 'The application knows of no log-in in this tab any more.' };
   }
   if (code === 4401) {
     return { title: 'Not let in', action: LOG_IN, text: 'The gateway did not accept what this page showed as proof.' };
@@ -224,7 +225,7 @@ async function closed(told) {
   const what = explain(told);
   set_state('closed', 'Closed');
   find('#log-out-everywhere').disabled = what.action === LOG_IN;
-  const wire = told.code === 1006 ? '' : `close ${told.code} “${told.reason}”`;
+  const wire = told.trouble || told.code === 1006 ? '' : `close ${told.code} “${told.reason}”`;
   if (!what.retry) {
     show_notice(what.title, [make('p', {}, what.text)], wire, [what.action]);
     return;
@@ -415,11 +416,12 @@ function attempt_card([title, text, forge]) {
       const token = await forge();
       const [strict, open] = await Promise.all([knock('/strict', token), knock('/ws', token)]);
       const inside = strict.ready || open.ready;
-      card.className = inside ? 'inside' : 'refused';
+      const answered = open.code > 1006; // else nobody has said anything, and nothing was shown
+      card.className = inside ? 'inside' : answered ? 'refused' : '';
       const row = (route, { ready, code, reason }) =>
         make('p', {}, make('code', {}, route), ' ',
-          ready ? 'let in' : code === 1006 ? 'refused, status hidden' : `close ${code} “${reason}”`);
-      result.replaceChildren(make('strong', {}, inside ? 'Got in' : 'Refused'), row('/strict', strict), row('/ws', open));
+          ready ? 'let in' : code === 1006 ? (answered ? 'refused, status hidden' : 'not reached') : `close ${code} “${reason}”`);
+      result.replaceChildren(make('strong', {}, inside ? 'Got in' : answered ? 'Refused' : 'No answer'), row('/strict', strict), row('/ws', open));
     } catch (error) {
       result.replaceChildren(`Could not try: ${error.message}.`);
     }
@@ -448,8 +450,6 @@ find('#leave').addEventListener('click', () => leave(shown));
 find('#refresh').addEventListener('click', () => connection.refresh());
 find('#auto').addEventListener('change', ({ target }) => {
   connection.refresh_by_itself = target.checked;
-  // Switched on with the end already announced: nothing else would ask again.
-  if (target.checked && expires_at !== undefined && expires_at - Date.now() / 1000 <= 20) connection.refresh();
 });
 find('#log-out').addEventListener('click', async () => {
   forget_connection();
@@ -477,6 +477,7 @@ addEventListener('focus', () => awaiting_certificate && connect());
 const wide = matchMedia('(min-width: 960px)');
 const fold_panel = () => (find('#panel').open = wide.matches);
 wide.addEventListener('change', fold_panel);
+find('#panel').addEventListener('toggle', () => wide.matches && fold_panel()); // only narrow screens fold it
 fold_panel();
 setInterval(show_clock, 250);
 

@@ -5,6 +5,7 @@
 //   message  (the application's own)               a message of the backend
 //   step     {from: 'gateway'|'app'|'page', text}  for people who want to watch
 //   closed   {code, reason, ready}                 over; `ready` is false when it never began
+//            {trouble}                             or the application gave no token, and nothing was opened
 
 /// `fetch_token` threw because nobody is logged in any more.
 export class LoggedOut extends Error {}
@@ -14,8 +15,8 @@ export class Connection extends EventTarget {
   #fetch_token;
   #url;
   #ready = false;
-  /// Whether `expiring` is answered without being asked.
-  refresh_by_itself = true;
+  #expiring = false;
+  #by_itself = true;
 
   /// `fetch_token` resolves to a fresh token of the application.
   constructor(url, fetch_token) {
@@ -29,8 +30,8 @@ export class Connection extends EventTarget {
     try {
       token = await this.#fetch_token();
     } catch (error) {
-      const reason = error instanceof LoggedOut ? 'credential required' : error.message;
-      this.#tell('closed', { code: error instanceof LoggedOut ? 4401 : 1006, reason, ready: false });
+      this.#step('app', `issues no token: ${error.message}`);
+      this.#tell('closed', { trouble: error });
       return;
     }
     this.#step('app', 'issues a token');
@@ -46,6 +47,12 @@ export class Connection extends EventTarget {
 
   get is_open() {
     return this.#ready && this.#socket.readyState === WebSocket.OPEN;
+  }
+
+  /// Whether `expiring` is answered without being asked.
+  set refresh_by_itself(wanted) {
+    this.#by_itself = wanted;
+    if (wanted && this.#expiring) this.refresh();
   }
 
   send(message) {
@@ -80,8 +87,10 @@ export class Connection extends EventTarget {
       this.#tell('ready', control);
     } else if (control.op === 'expiring') {
       this.#step('gateway', `expiring in ${Math.max(0, Math.round(control.expires_at - Date.now() / 1000))} s`);
-      if (this.refresh_by_itself) this.refresh();
+      this.#expiring = true;
+      if (this.#by_itself) this.refresh();
     } else if (control.op === 'refreshed') {
+      this.#expiring = false;
       this.#step('gateway', 'refreshed');
       this.#tell('expires', control);
     }
