@@ -57,7 +57,7 @@ std::string to_rfc3339(WallTime time) {
   const std::time_t seconds = static_cast<std::time_t>(to_unix_seconds(time));
   std::tm parts{};
   ::gmtime_r(&seconds, &parts);
-  char text[32];
+  char text[96];
   std::snprintf(text, sizeof text, "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ", parts.tm_year + 1900, parts.tm_mon + 1, parts.tm_mday,
                 parts.tm_hour, parts.tm_min, parts.tm_sec, static_cast<int>(ms - seconds * 1000));
   return text;

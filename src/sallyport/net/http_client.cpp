@@ -142,8 +142,7 @@ HttpClient::HttpClient(Loop& loop) {
   std::call_once(once, [] { curl_global_init(CURL_GLOBAL_DEFAULT); });
   multi_ = std::make_unique<Multi>(loop);
   multi_->driver.emplace(Multi::run(*multi_));
-  // Runs up to its first wait; from there on the loop resumes it.
-  multi_->driver->await_suspend(std::noop_coroutine()).resume();
+  multi_->driver->start();
 }
 
 HttpClient::~HttpClient() = default;

@@ -118,10 +118,7 @@ Loop::Loop(const Clock& clock) : clock_(clock), now_(clock.now()) {
 }
 
 Loop::~Loop() {
-  while (roots_) {
-    auto& promise = *static_cast<Root::promise_type*>(roots_);
-    std::coroutine_handle<Root::promise_type>::from_promise(promise).destroy();
-  }
+  cancel_tasks();
   ::close(wakeup_);
   ::close(epoll_);
 }
@@ -160,6 +157,13 @@ void Loop::post(std::function<void()> work) {
 }
 
 void Loop::spawn(Task<void> task) { run_root(*this, std::move(task)); }
+
+void Loop::cancel_tasks() {
+  while (roots_) {
+    auto& youngest = *static_cast<Root::promise_type*>(roots_);
+    std::coroutine_handle<Root::promise_type>::from_promise(youngest).destroy();
+  }
+}
 
 Task<void> Loop::sleep_until(Instant at) {
   Wake wake(*this);

@@ -85,7 +85,6 @@ class Loop {
   explicit Loop(const Clock& clock);
   Loop(const Loop&) = delete;
   Loop& operator=(const Loop&) = delete;
-  /// Destroys the coroutines that are still suspended, youngest first.
   ~Loop();
 
   /// Turns until stop(). A loop may be run again after it was stopped.
@@ -99,6 +98,8 @@ class Loop {
 
   /// Starts `task` now and keeps it until it has finished or the loop is destroyed.
   void spawn(Task<void> task);
+  /// Destroys every spawned task where it is suspended. Not from inside one.
+  void cancel_tasks();
   /// How many spawned tasks have not finished.
   std::size_t live_tasks() const { return live_tasks_; }
   /// Receives what a spawned task lets escape; without one the process ends.

@@ -74,6 +74,9 @@ class [[nodiscard]] Task {
     if (coroutine_) coroutine_.destroy();
   }
 
+  /// Begins without being awaited; the owner keeps it until it has finished or drops it to cancel it. What it throws is lost.
+  void start() const { coroutine_.resume(); }
+
   bool await_ready() const noexcept { return false; }
   std::coroutine_handle<> await_suspend(std::coroutine_handle<> awaiting) const noexcept {
     coroutine_.promise().awaited_by_ = awaiting;

@@ -1,0 +1,350 @@
+#include "sallyport/gateway/gateway.h"
+
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <thread>
+
+#include "sallyport/gateway/plugs.h"
+#include "sallyport/net/call.h"
+
+namespace sallyport::gateway {
+namespace {
+
+constexpr int listen_backlog = 4096;
+constexpr auto watch_interval = std::chrono::milliseconds(200);
+constexpr auto flush_interval = std::chrono::seconds(1);
+constexpr auto purge_interval = std::chrono::minutes(10);
+constexpr auto shard_timeout = std::chrono::seconds(10);
+constexpr auto drain_poll = std::chrono::milliseconds(20);
+// The longest life of an opaque token; what is revoked by subject must be remembered as long.
+constexpr auto longest_opaque_token = std::chrono::hours(24 * 90);
+
+net::Task<Result<std::size_t>> close_covered_on(Shard& shard, store::Revocation revocation) {
+  const Error error{Reason::credential_revoked, "revocation " + std::to_string(revocation.id)};
+  const std::size_t closed = shard.sessions.close_covered(revocation, error);
+  shard.metrics.revocation_closes.add(closed);
+  co_return closed;
+}
+
+net::Task<Result<std::size_t>> close_all_on(Shard& shard, Error error) {
+  shard.stop_accepting();
+  co_return shard.sessions.close_all(error);
+}
+
+net::Task<Result<std::size_t>> count_on(Shard& shard) { co_return shard.sessions.size(); }
+
+net::Task<Result<bool>> close_one_on(Shard& shard, std::string id, Error error) { co_return shard.sessions.close(id, error); }
+
+net::Task<Result<std::vector<SessionInfo>>> list_on(Shard& shard) { co_return shard.sessions.list(); }
+
+net::Task<void> keep(net::Task<Result<std::vector<store::Revocation>>> task,
+                     std::optional<Result<std::vector<store::Revocation>>>& result) {
+  result.emplace(co_await task);
+}
+
+bool same_place(const Settings& left, const Settings& right) {
+  const auto same_listen = [](const ListenSettings& a, const ListenSettings& b) { return a.address == b.address; };
+  const bool same_admin = left.admin.has_value() == right.admin.has_value() &&
+                          (!left.admin || left.admin->address == right.admin->address);
+  return std::ranges::equal(left.listen, right.listen, same_listen) && same_admin && left.threads == right.threads &&
+         left.store.kind == right.store.kind;
+}
+
+}  // namespace
+
+Gateway::Gateway(config::Environment environment, Log& log, const Clock& clock)
+    : environment_(std::move(environment)), shared_{clock, log, {}, {}, {}}, control_(clock), http_(control_) {}
+
+Gateway::~Gateway() = default;
+
+Result<std::unique_ptr<Gateway>> Gateway::open(Settings settings, config::Environment environment, Log& log, const Clock& clock) {
+  std::unique_ptr<Gateway> gateway(new Gateway(std::move(environment), log, clock));
+  TRY(gateway->snapshot_, make_snapshot(std::move(settings), gateway->environment_, gateway->control_, nullptr));
+  TRY(gateway->backend_, make_store(gateway->snapshot_->settings.store));
+  gateway->store_ = gateway->backend_->open(gateway->control_);
+  TRY_OK(gateway->load_revocations());
+  TRY_OK(gateway->bind_listeners());
+  return gateway;
+}
+
+Result<void> Gateway::load_revocations() {
+  std::optional<Result<std::vector<store::Revocation>>> loaded;
+  control_.spawn(keep(store_->revocations(0, shared_.clock.wall()), loaded));
+  while (!loaded) control_.turn(std::chrono::seconds(1));
+  TRY(const auto revocations, *std::move(loaded));
+  for (const store::Revocation& revocation : revocations) shared_.revocations.add(revocation);
+  return {};
+}
+
+Result<void> Gateway::bind_listeners() {
+  const std::uint32_t asked = snapshot_->settings.threads;
+  const std::uint32_t count = asked != 0 ? asked : std::max(1U, std::thread::hardware_concurrency());
+  listeners_.resize(count);
+  for (const ListenSettings& listen : snapshot_->settings.listen) {
+    TRY(net::Endpoint at, net::Endpoint::parse_ip(listen.address.host, listen.address.port));
+    for (auto& of_shard : listeners_) {
+      TRY(net::Fd fd, net::listen_on(at, listen_backlog));
+      // Port 0: what the first socket was given is where the others go as well.
+      sockaddr_storage bound{};
+      socklen_t length = sizeof bound;
+      SALLYPORT_CHECK(::getsockname(fd.get(), reinterpret_cast<sockaddr*>(&bound), &length) == 0);
+      at = net::Endpoint::from(reinterpret_cast<sockaddr*>(&bound), length);
+      of_shard.push_back(std::move(fd));
+    }
+    addresses_.push_back(at);
+  }
+  return {};
+}
+
+void Gateway::run() {
+  for (auto& listeners : listeners_) {
+    auto shard = std::make_unique<Shard>(shared_, *backend_, snapshot_);
+    shard->start(std::move(listeners));
+    shards_.push_back(std::move(shard));
+  }
+  listeners_.clear();
+  start_upkeep();
+  control_.spawn(watch_revocations());
+  control_.spawn(look_after_store());
+  control_.run();
+  shards_.clear();
+  control_.cancel_tasks();
+}
+
+void Gateway::start_upkeep() {
+  if (upkeep_stopped_) *upkeep_stopped_ = true;
+  upkeep_stopped_ = std::make_shared<std::atomic<bool>>(false);
+  key_upkeeps_.clear();
+  for (const auto& issuer : snapshot_->issuers) {
+    if (auto keys = std::dynamic_pointer_cast<auth::UrlKeys>(issuer->keys)) {
+      key_upkeeps_.push_back(std::make_unique<auth::KeyUpkeep>(std::move(keys), http_, random_));
+    }
+  }
+  for (const auto& route : snapshot_->routes.all()) {
+    control_.spawn(UpstreamPool::watch(route->upstream_pool(), control_, resolver_, upkeep_stopped_));
+  }
+}
+
+Result<void> Gateway::reload(Settings settings) {
+  if (!same_place(snapshot_->settings, settings)) {
+    return Error{Reason::config_invalid, "listen, admin.address, store and threads only change with a restart"};
+  }
+  TRY(auto snapshot, make_snapshot(std::move(settings), environment_, control_, snapshot_.get()));
+  snapshot_ = std::move(snapshot);
+  start_upkeep();
+  for (const auto& shard : shards_) {
+    shard->loop().post([&shard = *shard, next = snapshot_] { shard.snapshot = next; });
+  }
+  return {};
+}
+
+net::Task<void> Gateway::drain() {
+  if (shared_.draining.exchange(true)) co_return;
+  Event(shared_.log, control_.wall(), Level::info, "draining");
+  const Instant until = control_.now() + snapshot_->settings.drain_timeout;
+  const Error error{Reason::server_draining, "the gateway is shutting down"};
+  for (const auto& shard : shards_) {
+    const net::Deadline by{control_.now() + shard_timeout, Reason::server_overloaded};
+    (void)(co_await net::call_on<std::size_t>(shard->loop(), control_, [&shard = *shard, error] { return close_all_on(shard, error); }, by));
+  }
+  for (;;) {
+    std::size_t open = 0;
+    for (const auto& shard : shards_) {
+      const net::Deadline by{control_.now() + shard_timeout, Reason::server_overloaded};
+      const auto count = co_await net::call_on<std::size_t>(shard->loop(), control_, [&shard = *shard] { return count_on(shard); }, by);
+      if (count.ok()) open += *count;
+    }
+    if (open == 0 || control_.now() >= until) break;
+    co_await control_.sleep_until(control_.now() + drain_poll);
+  }
+  (void)(co_await store_->flush());
+  control_.stop();
+}
+
+net::Task<Result<Revoked>> Gateway::revoke(RevocationRequest request) {
+  store::Revocation revocation;
+  revocation.handle = request.handle;
+  revocation.value = std::move(request.value);
+  revocation.issuer = std::move(request.issuer);
+  revocation.issued_before = request.issued_before;
+  revocation.created_at = control_.wall();
+  revocation.keep_until = keep_until(revocation.handle);
+  revocation.reason = std::move(request.reason);
+  CO_TRY(revocation, co_await store_->add_revocation(std::move(revocation)));
+  shared_.revocations.add(revocation);
+  CO_TRY(const std::size_t closed, co_await close_covered(revocation));
+  co_return Revoked{std::move(revocation), closed};
+}
+
+net::Task<Result<std::optional<Revoked>>> Gateway::revoke_token(std::string id, std::string reason) {
+  CO_TRY(const auto row, co_await store_->revoke_token(id, control_.wall()));
+  if (!row) co_return std::optional<Revoked>();
+  // The row refuses future handshakes by itself; the revocation is what reaches live connections, here and elsewhere.
+  CO_TRY(Revoked revoked, co_await revoke({store::Handle::token_id, row->id, std::nullopt, std::nullopt, std::move(reason)}));
+  co_return std::optional<Revoked>(std::move(revoked));
+}
+
+WallTime Gateway::keep_until(store::Handle handle) const {
+  const WallTime now = shared_.clock.wall();
+  // A connection id is never given twice: the entry only has to outlive a handshake that is under way.
+  if (handle == store::Handle::connection) return now + std::chrono::hours(1);
+  std::chrono::seconds longest = longest_opaque_token;
+  for (const auto& issuer : snapshot_->settings.issuers) longest = std::max(longest, issuer.max_lifetime + issuer.leeway);
+  return now + longest;
+}
+
+net::Task<Result<std::size_t>> Gateway::close_covered(store::Revocation revocation) {
+  std::size_t closed = 0;
+  for (const auto& shard : shards_) {
+    const net::Deadline by{control_.now() + shard_timeout, Reason::server_overloaded};
+    CO_TRY(const std::size_t here,
+           co_await net::call_on<std::size_t>(
+               shard->loop(), control_, [&shard = *shard, revocation] { return close_covered_on(shard, revocation); }, by));
+    closed += here;
+  }
+  Event event(shared_.log, control_.wall(), Level::info, "revocation.applied");
+  event.number("id", static_cast<std::int64_t>(revocation.id)).text("handle", store::name_of(revocation.handle));
+  // What names a token is as good as the token to someone who collects them.
+  if (revocation.handle != store::Handle::token_hash) event.text("value", revocation.value);
+  event.number("closed", static_cast<std::int64_t>(closed)).text("why", revocation.reason);
+  co_return closed;
+}
+
+net::Task<Result<std::vector<SessionInfo>>> Gateway::connections() {
+  std::vector<SessionInfo> all;
+  for (const auto& shard : shards_) {
+    const net::Deadline by{control_.now() + shard_timeout, Reason::server_overloaded};
+    CO_TRY(auto some, co_await net::call_on<std::vector<SessionInfo>>(shard->loop(), control_, [&shard = *shard] { return list_on(shard); }, by));
+    std::ranges::move(some, std::back_inserter(all));
+  }
+  co_return all;
+}
+
+net::Task<Result<bool>> Gateway::close_connection(std::string id, std::string reason) {
+  const Error error{Reason::closed_by_operator, std::move(reason)};
+  for (const auto& shard : shards_) {
+    const net::Deadline by{control_.now() + shard_timeout, Reason::server_overloaded};
+    CO_TRY(const bool closed, co_await net::call_on<bool>(
+                                  shard->loop(), control_, [&shard = *shard, id, error] { return close_one_on(shard, id, error); }, by));
+    if (closed) co_return true;
+  }
+  co_return false;
+}
+
+// Revocations that came into the store by another process.
+net::Task<void> Gateway::watch_revocations() {
+  for (;;) {
+    co_await control_.sleep_until(control_.now() + watch_interval);
+    const auto fresh = co_await store_->revocations(shared_.revocations.last_id(), control_.wall());
+    if (store_answers_ != fresh.ok()) {
+      Event event(shared_.log, control_.wall(), fresh.ok() ? Level::info : Level::error, fresh.ok() ? "store.back" : "store.down");
+      if (!fresh.ok()) event.text("detail", fresh.error().detail);
+    }
+    store_answers_ = fresh.ok();
+    if (!fresh.ok()) continue;
+    for (const store::Revocation& revocation : *fresh) {
+      shared_.revocations.add(revocation);
+      (void)(co_await close_covered(revocation));
+    }
+  }
+}
+
+net::Task<void> Gateway::look_after_store() {
+  Instant purge_at = control_.now();
+  for (;;) {
+    co_await control_.sleep_until(control_.now() + flush_interval);
+    (void)(co_await store_->flush());
+    if (control_.now() < purge_at) continue;
+    purge_at = control_.now() + purge_interval;
+    shared_.revocations.purge(control_.wall());
+    (void)(co_await store_->purge(control_.wall()));
+  }
+}
+
+std::string Gateway::not_ready() const {
+  if (draining()) return "draining";
+  if (!store_answers_) return "the store does not answer";
+  for (const auto& issuer : snapshot_->issuers) {
+    if (!issuer->keys->snapshot()) return "no keys of issuer '" + issuer->name + "' yet";
+  }
+  return {};
+}
+
+std::string Gateway::metrics_text() const {
+  metric::Exposition page;
+  const auto total = [&](auto&& number_of) {
+    decltype(number_of(shards_.front()->metrics)) sum{};
+    for (const auto& shard : shards_) sum += number_of(shard->metrics);
+    return sum;
+  };
+  const auto counter = [&](std::string_view name, std::string_view help, metric::Counter Metrics::*member) {
+    page.family(name, "counter", help);
+    page.sample("", total([&](const Metrics& metrics) { return (metrics.*member).value(); }));
+  };
+  const auto by_reason = [&](std::string_view name, std::string_view help, std::array<metric::Counter, reason_count> Metrics::*member) {
+    page.family(name, "counter", help);
+    for (std::size_t i = 0; i < reason_count; ++i) {
+      const std::uint64_t value = total([&](const Metrics& metrics) { return (metrics.*member)[i].value(); });
+      page.sample("reason=\"" + std::string(reason_table[i].name) + "\"", value);
+    }
+  };
+  const auto by_direction = [&](std::string_view name, std::string_view help, metric::Counter Metrics::Direction::*member) {
+    page.family(name, "counter", help);
+    page.sample("from=\"client\"", total([&](const Metrics& metrics) { return (metrics.from_client.*member).value(); }));
+    page.sample("from=\"backend\"", total([&](const Metrics& metrics) { return (metrics.from_backend.*member).value(); }));
+  };
+
+  counter("sallyport_sockets_accepted_total", "Sockets taken from the listeners.", &Metrics::sockets_accepted);
+  counter("sallyport_tls_handshakes_total", "TLS handshakes completed.", &Metrics::tls_handshakes);
+  counter("sallyport_tls_resumed_total", "TLS handshakes that resumed a session.", &Metrics::tls_resumed);
+  counter("sallyport_connections_accepted_total", "Connections admitted and joined to a backend.", &Metrics::connections_accepted);
+  page.family("sallyport_connections_open", "gauge", "Connections relayed now.");
+  page.sample("", total([](const Metrics& metrics) { return metrics.connections_open.value(); }));
+  page.family("sallyport_connections_pending", "gauge", "Sockets that have not been admitted yet.");
+  page.sample("", std::uint64_t{shared_.limits.pending.count()});
+  by_reason("sallyport_connections_refused_total", "Peers turned away before the 101.", &Metrics::refused);
+  by_reason("sallyport_connections_closed_total", "Relayed connections that ended.", &Metrics::closed);
+  counter("sallyport_credentials_refreshed_total", "Credentials refreshed inside the socket.", &Metrics::refreshed);
+  counter("sallyport_revocation_closes_total", "Live connections closed by a revocation.", &Metrics::revocation_closes);
+  counter("sallyport_control_spoofed_total", "Backend messages dropped because they posed as the gateway's.", &Metrics::control_spoofed);
+  by_direction("sallyport_messages_total", "Messages relayed.", &Metrics::Direction::messages);
+  by_direction("sallyport_message_bytes_total", "Payload bytes of the messages relayed.", &Metrics::Direction::bytes);
+  counter("sallyport_bugs_total", "Connections lost to a bug of the gateway.", &Metrics::bugs);
+
+  page.family("sallyport_handshake_seconds", "histogram", "From the accepted socket to the 101, authentication and backend included.");
+  std::array<std::uint64_t, metric::Histogram::bounds.size() + 1> buckets{};
+  for (std::size_t i = 0; i < buckets.size(); ++i) {
+    buckets[i] = total([&](const Metrics& metrics) { return metrics.handshake_seconds.bucket(i); });
+  }
+  page.histogram(buckets, total([](const Metrics& metrics) { return metrics.handshake_seconds.sum(); }));
+
+  page.family("sallyport_revocations_in_force", "gauge", "Revocations that handshakes are held against.");
+  page.sample("", std::uint64_t{shared_.revocations.size()});
+  page.family("sallyport_store_up", "gauge", "1 when the store answered last time.");
+  page.sample("", std::uint64_t{store_answers_});
+  page.family("sallyport_issuer_keys", "gauge", "Keys in use per issuer.");
+  for (const auto& issuer : snapshot_->issuers) page.sample("issuer=\"" + issuer->name + "\"", std::uint64_t{issuer->keys->status().keys});
+  page.family("sallyport_issuer_keys_age_seconds", "gauge", "Since the keys in use were last read or confirmed.");
+  for (const auto& issuer : snapshot_->issuers) {
+    const auto loaded_at = issuer->keys->status().loaded_at;
+    if (!loaded_at) continue;
+    page.sample("issuer=\"" + issuer->name + "\"", std::chrono::duration<double>(control_.wall() - *loaded_at).count());
+  }
+  page.family("sallyport_issuer_key_fetches_total", "counter", "Fetches of a key set by outcome.");
+  for (const auto& issuer : snapshot_->issuers) {
+    const auth::KeyStatus status = issuer->keys->status();
+    page.sample("issuer=\"" + issuer->name + "\",outcome=\"ok\"", status.fetches_ok);
+    page.sample("issuer=\"" + issuer->name + "\",outcome=\"failed\"", status.fetches_failed);
+  }
+  page.family("sallyport_backend_up", "gauge", "1 when the backend could be reached last time.");
+  for (const auto& route : snapshot_->routes.all()) {
+    const auto& backends = route->upstream().backends();
+    for (std::size_t i = 0; i < backends.size(); ++i) {
+      page.sample("route=\"" + route->name() + "\",backend=\"" + std::to_string(i) + "\"", std::uint64_t{backends[i]->healthy()});
+    }
+  }
+  return page.text();
+}
+
+}  // namespace sallyport::gateway

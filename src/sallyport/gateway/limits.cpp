@@ -1,0 +1,66 @@
+#include "sallyport/gateway/limits.h"
+
+#include <algorithm>
+
+namespace sallyport::gateway {
+
+TokenBucket::TokenBucket(config::Rate rate, Instant now)
+    : per_second_(static_cast<double>(rate.count) / static_cast<double>(rate.per.count())),
+      burst_(std::max(1.0, std::max(per_second_, rate.per.count() > 1 ? static_cast<double>(rate.count) : 0.0))),
+      tokens_(burst_),
+      filled_(now) {}
+
+bool TokenBucket::take(Instant now) {
+  const double elapsed = std::chrono::duration<double>(now - filled_).count();
+  filled_ = now;
+  tokens_ = std::min(burst_, tokens_ + elapsed * per_second_);
+  if (tokens_ < 1) return false;
+  tokens_ -= 1;
+  return true;
+}
+
+PendingLimit::Place PendingLimit::enter(std::uint32_t most) {
+  if (count_.fetch_add(1, std::memory_order_relaxed) >= most) {
+    count_.fetch_sub(1, std::memory_order_relaxed);
+    return Place();
+  }
+  return Place(&count_);
+}
+
+HandshakeRates::Answer HandshakeRates::ask(const std::string& network, config::Rate rate, Instant now) {
+  const std::scoped_lock lock(mutex_);
+  // A peer that was quiet for as long as it takes to fill its buckets needs no memory.
+  const Duration forget = std::max<Duration>(std::chrono::seconds(10), 2 * rate.per);
+  if (now - swept_ > forget) {
+    std::erase_if(peers_, [&](const auto& peer) { return now - peer.second.last > forget; });
+    swept_ = now;
+  }
+  auto [found, is_new] = peers_.try_emplace(network, Peer{TokenBucket(rate, now), TokenBucket(rate, now), now});
+  found->second.last = now;
+  if (found->second.polite.take(now)) return Answer::allowed;
+  return found->second.rude.take(now) ? Answer::refuse : Answer::drop;
+}
+
+Result<ConnectionCounts::Place> ConnectionCounts::enter(std::string key, std::uint32_t most, Reason full) {
+  const std::scoped_lock lock(mutex_);
+  std::uint32_t& count = counts_[key];
+  if (count >= most) {
+    if (count == 0) counts_.erase(key);
+    return Error{full, std::to_string(most) + " connections are open"};
+  }
+  ++count;
+  return Place(this, std::move(key));
+}
+
+std::size_t ConnectionCounts::keys() const {
+  const std::scoped_lock lock(mutex_);
+  return counts_.size();
+}
+
+void ConnectionCounts::leave(const std::string& key) {
+  const std::scoped_lock lock(mutex_);
+  const auto found = counts_.find(key);
+  if (--found->second == 0) counts_.erase(found);
+}
+
+}  // namespace sallyport::gateway

@@ -1,0 +1,128 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <unordered_map>
+
+#include "sallyport/base/clock.h"
+#include "sallyport/base/result.h"
+#include "sallyport/config/value.h"
+
+/// What keeps one peer from taking what belongs to all. Counted over all loops, at the start and the end of a connection only;
+/// the data path counts in its own connection.
+namespace sallyport::gateway {
+
+/// So many in such a time, with a burst of one second's worth (at least one).
+class TokenBucket {
+ public:
+  TokenBucket(config::Rate rate, Instant now);
+  /// Takes one when there is one.
+  bool take(Instant now);
+
+ private:
+  double per_second_;
+  double burst_;
+  double tokens_;
+  Instant filled_;
+};
+
+/// Sockets that have not proved anything yet.
+class PendingLimit {
+ public:
+  /// Holds one place for as long as it lives.
+  class Place {
+   public:
+    Place() = default;
+    explicit Place(std::atomic<std::uint32_t>* count) : count_(count) {}
+    Place(Place&& other) noexcept : count_(std::exchange(other.count_, nullptr)) {}
+    Place& operator=(Place&& other) noexcept {
+      std::swap(count_, other.count_);
+      return *this;
+    }
+    ~Place() { leave(); }
+    void leave() {
+      if (count_) count_->fetch_sub(1, std::memory_order_relaxed);
+      count_ = nullptr;
+    }
+    explicit operator bool() const { return count_ != nullptr; }
+
+   private:
+    std::atomic<std::uint32_t>* count_ = nullptr;
+  };
+
+  /// A place, or an empty one when `most` are taken. Threads: any.
+  Place enter(std::uint32_t most);
+  std::uint32_t count() const { return count_.load(std::memory_order_relaxed); }
+
+ private:
+  std::atomic<std::uint32_t> count_{0};
+};
+
+/// How often each network may start a handshake.
+class HandshakeRates {
+ public:
+  enum class Answer : std::uint8_t {
+    allowed,
+    refuse,  ///< beyond the rate: worth an answer
+    drop,    ///< beyond twice the rate: not worth a TLS handshake
+  };
+  /// Threads: any.
+  Answer ask(const std::string& network, config::Rate rate, Instant now);
+
+ private:
+  struct Peer {
+    TokenBucket polite;
+    TokenBucket rude;
+    Instant last;
+  };
+  std::mutex mutex_;
+  std::unordered_map<std::string, Peer> peers_;
+  Instant swept_{};
+};
+
+/// How many connections each key (a network, an identity; per route) has.
+class ConnectionCounts {
+ public:
+  /// Holds one count for as long as it lives.
+  class Place {
+   public:
+    Place() = default;
+    Place(ConnectionCounts* counts, std::string key) : counts_(counts), key_(std::move(key)) {}
+    Place(Place&& other) noexcept : counts_(std::exchange(other.counts_, nullptr)), key_(std::move(other.key_)) {}
+    Place& operator=(Place&& other) noexcept {
+      std::swap(counts_, other.counts_);
+      std::swap(key_, other.key_);
+      return *this;
+    }
+    ~Place() {
+      if (counts_) counts_->leave(key_);
+    }
+
+   private:
+    ConnectionCounts* counts_ = nullptr;
+    std::string key_;
+  };
+
+  /// Errors: `full` when `most` are there. Threads: any.
+  Result<Place> enter(std::string key, std::uint32_t most, Reason full);
+  std::size_t keys() const;
+
+ private:
+  void leave(const std::string& key);
+  mutable std::mutex mutex_;
+  std::unordered_map<std::string, std::uint32_t> counts_;
+};
+
+/// The counts that all loops share.
+struct SharedLimits {
+  PendingLimit pending;
+  HandshakeRates handshakes;
+  ConnectionCounts by_network;
+  ConnectionCounts by_identity;
+};
+
+}  // namespace sallyport::gateway

@@ -1,0 +1,32 @@
+#pragma once
+
+#include <array>
+
+#include "sallyport/base/metric.h"
+#include "sallyport/base/reason.h"
+
+namespace sallyport::gateway {
+
+/// What one loop counts. Labels come from closed lists (reasons, directions), so the number of series is fixed.
+struct Metrics {
+  metric::Counter sockets_accepted;
+  metric::Counter tls_handshakes;
+  metric::Counter tls_resumed;
+  metric::Counter connections_accepted;
+  metric::Gauge connections_open;
+  std::array<metric::Counter, reason_count> refused;
+  std::array<metric::Counter, reason_count> closed;
+  metric::Counter refreshed;
+  metric::Counter revocation_closes;
+  metric::Counter control_spoofed;
+  struct Direction {
+    metric::Counter messages;
+    metric::Counter bytes;
+  };
+  Direction from_client;
+  Direction from_backend;
+  metric::Histogram handshake_seconds;
+  metric::Counter bugs;
+};
+
+}  // namespace sallyport::gateway

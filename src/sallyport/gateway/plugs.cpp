@@ -1,0 +1,99 @@
+#include "sallyport/gateway/plugs.h"
+
+#include "sallyport/auth/anonymous/anonymous.h"
+#include "sallyport/auth/jwt/jwt.h"
+#include "sallyport/auth/opaque/opaque.h"
+#include "sallyport/store/memory/memory_backend.h"
+#include "sallyport/store/sqlite/sqlite_backend.h"
+
+namespace sallyport::gateway {
+namespace {
+
+struct MemoryPlugConfig {};
+
+struct SqlitePlugConfig {
+  config::FilePath path;
+  std::chrono::milliseconds busy_timeout{1000};
+};
+
+config::Plug memory_plug() {
+  return {"memory", config::Maturity::stable, config::Posture::hostile_clients, {},
+          config::schema<MemoryPlugConfig>("store.memory",
+                                           "Keeps everything in the process: revocations and tokens are forgotten at a restart.")};
+}
+
+config::Plug sqlite_plug() {
+  return {"sqlite", config::Maturity::stable, config::Posture::hostile_clients, {},
+          config::schema("store.sqlite", "Keeps everything in one file; several gateways on one machine may share it.",
+                         config::field(&SqlitePlugConfig::path, "path", "The file; its folder must exist.", config::required),
+                         config::field(&SqlitePlugConfig::busy_timeout, "busy_timeout", "Longest wait for another process's lock.",
+                                       config::between(std::chrono::milliseconds(0), std::chrono::seconds(10))))};
+}
+
+// Where the mechanism looks for its token.
+std::vector<std::string> sources_of(const config::Choice& choice) {
+  if (const auto* jwt = choice.get<auth::JwtConfig>()) return jwt->from;
+  if (const auto* opaque = choice.get<auth::OpaqueConfig>()) return opaque->from;
+  return {};
+}
+
+}  // namespace
+
+const std::vector<config::Plug>& authenticator_plugs() {
+  static const std::vector<config::Plug> plugs = {
+      auth::jwt_plug(),
+      auth::opaque_plug(),
+      auth::anonymous_plug(),
+  };
+  return plugs;
+}
+
+const std::vector<config::Plug>& store_plugs() {
+  static const std::vector<config::Plug> plugs = {
+      memory_plug(),
+      sqlite_plug(),
+  };
+  return plugs;
+}
+
+std::optional<std::string> issuer_of(const config::Choice& authenticator) {
+  if (const auto* jwt = authenticator.get<auth::JwtConfig>()) return jwt->issuer;
+  return std::nullopt;
+}
+
+Result<std::vector<std::shared_ptr<const auth::Authenticator>>> make_authenticators(
+    std::span<const config::Choice> choices, std::span<const std::shared_ptr<const auth::Issuer>> issuers) {
+  std::vector<auth::TokenSource> watched;
+  for (const config::Choice& choice : choices) {
+    for (const std::string& text : sources_of(choice)) {
+      TRY(auto source, auth::parse_token_source(text));
+      watched.push_back(std::move(source));
+    }
+  }
+  std::vector<std::shared_ptr<const auth::Authenticator>> made;
+  for (const config::Choice& choice : choices) {
+    if (const auto* jwt = choice.get<auth::JwtConfig>()) {
+      TRY(auto authenticator, auth::make_authenticator(*jwt, issuers));
+      made.push_back(std::move(authenticator));
+    } else if (const auto* opaque = choice.get<auth::OpaqueConfig>()) {
+      TRY(auto authenticator, auth::make_authenticator(*opaque));
+      made.push_back(std::move(authenticator));
+    } else if (const auto* anonymous = choice.get<auth::AnonymousConfig>()) {
+      made.push_back(auth::make_authenticator(*anonymous, watched));
+    } else {
+      return Error{Reason::config_invalid, "no mechanism is called '" + choice.kind + "'"};
+    }
+  }
+  return made;
+}
+
+Result<std::unique_ptr<store::Backend>> make_store(const config::Choice& choice) {
+  if (choice.get<MemoryPlugConfig>()) return std::unique_ptr<store::Backend>(std::make_unique<store::MemoryBackend>());
+  if (const auto* sqlite = choice.get<SqlitePlugConfig>()) {
+    TRY(auto backend, store::SqliteBackend::make({.path = sqlite->path.path, .busy_timeout = sqlite->busy_timeout}));
+    return std::unique_ptr<store::Backend>(std::move(backend));
+  }
+  return Error{Reason::config_invalid, "no store is called '" + choice.kind + "'"};
+}
+
+}  // namespace sallyport::gateway

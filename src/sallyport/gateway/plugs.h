@@ -1,0 +1,29 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "sallyport/auth/authenticator.h"
+#include "sallyport/auth/jwt/issuer.h"
+#include "sallyport/config/plug.h"
+#include "sallyport/store/backend.h"
+
+/// Everything that can be plugged in, as plain lists: nothing registers itself.
+namespace sallyport::gateway {
+
+const std::vector<config::Plug>& authenticator_plugs();
+const std::vector<config::Plug>& store_plugs();
+
+/// The authenticators of a route, in its order. Errors: `config.invalid`.
+Result<std::vector<std::shared_ptr<const auth::Authenticator>>> make_authenticators(
+    std::span<const config::Choice> choices, std::span<const std::shared_ptr<const auth::Issuer>> issuers);
+/// The name of the issuer that a mechanism relies on.
+std::optional<std::string> issuer_of(const config::Choice& authenticator);
+
+/// Opens the store. Blocks. Errors: `config.invalid`, `store.unavailable`.
+Result<std::unique_ptr<store::Backend>> make_store(const config::Choice& choice);
+
+}  // namespace sallyport::gateway

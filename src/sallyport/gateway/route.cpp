@@ -1,0 +1,42 @@
+#include "sallyport/gateway/route.h"
+
+#include <algorithm>
+
+namespace sallyport::gateway {
+
+Route::Route(RouteSettings settings, http::OriginPolicy origins, auth::Chain chain, std::shared_ptr<UpstreamPool> upstream)
+    : settings_(std::move(settings)),
+      origins_(std::move(origins)),
+      chain_(std::move(chain)),
+      upstream_(std::move(upstream)),
+      strip_(chain_.strip()) {
+  strip_.subprotocols.emplace_back(control_subprotocol);
+}
+
+Result<std::shared_ptr<const Route>> Routes::match(const http::Upgrade& upgrade) const {
+  const std::shared_ptr<const Route>* best = nullptr;
+  std::size_t best_length = 0;
+  for (const auto& route : routes_) {
+    const MatchSettings& match = route->settings().match;
+    if (match.host != upgrade.host()) continue;
+    if (!match.path.empty() && match.path == upgrade.path()) return route;
+    const bool fits = !match.prefix.empty() && upgrade.path().starts_with(match.prefix);
+    if (fits && match.prefix.size() > best_length) {
+      best = &route;
+      best_length = match.prefix.size();
+    }
+  }
+  if (!best) return Error{Reason::route_not_found, "no route for " + upgrade.host() + upgrade.path()};
+  return *best;
+}
+
+std::shared_ptr<const Route> Routes::find(std::string_view name) const {
+  const auto found = std::ranges::find_if(routes_, [&](const auto& route) { return route->name() == name; });
+  return found == routes_.end() ? nullptr : *found;
+}
+
+bool Routes::has_host(std::string_view host) const {
+  return std::ranges::any_of(routes_, [&](const auto& route) { return route->settings().match.host == host; });
+}
+
+}  // namespace sallyport::gateway

@@ -1,0 +1,129 @@
+#pragma once
+
+#include <chrono>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "sallyport/auth/jwt/issuer.h"
+#include "sallyport/config/schema.h"
+#include "sallyport/config/value.h"
+
+/// What a configuration file says, with every default filled in. Plain values; load_settings() is the only reader of the text.
+namespace sallyport::gateway {
+
+struct CertificateSettings {
+  config::FilePath certificate;
+  config::FilePath key;
+};
+
+struct TlsSettings {
+  config::FilePath certificate;
+  config::FilePath key;
+  std::vector<CertificateSettings> certificates;
+};
+
+struct ListenSettings {
+  config::Address address;
+  std::optional<TlsSettings> tls;
+  bool dangerous_plaintext = false;
+};
+
+struct AdminSettings {
+  config::Address address{"127.0.0.1", 9443};
+  config::SecretSource token;
+  std::optional<TlsSettings> tls;
+};
+
+struct AssertionSettings {
+  config::FilePath keys_file;
+  std::string issuer = "sallyport";
+  std::chrono::seconds lifetime{60};
+};
+
+struct MatchSettings {
+  std::string host;
+  std::string path;
+  std::string prefix;
+};
+
+struct UpstreamSettings {
+  std::string url;
+  std::vector<std::string> urls;
+  config::FilePath ca_file;
+  std::chrono::milliseconds connect_timeout{5000};
+  bool keep_host = false;
+};
+
+struct RefreshSettings {
+  bool in_band = true;
+  std::chrono::seconds notice{30};
+  std::chrono::seconds grace{10};
+};
+
+/// Who gets the control channel inside the socket.
+enum class Control : std::uint8_t { offered, always, never };
+std::vector<config::EnumName<Control>> enum_names(Control);
+
+/// How a peer that is turned away before the 101 learns of it.
+enum class Refusal : std::uint8_t { status, close };
+std::vector<config::EnumName<Refusal>> enum_names(Refusal);
+
+struct RouteLimits {
+  config::ByteSize message_size = config::kib(64);
+  config::ByteSize backend_message_size = config::mib(1);
+  config::Rate messages{100, std::chrono::seconds(1)};
+  std::uint32_t connections_per_identity = 20;
+  std::uint32_t connections_per_ip = 100;
+};
+
+struct PingSettings {
+  std::chrono::milliseconds every{30'000};
+  std::chrono::milliseconds timeout{20'000};
+};
+
+struct RouteSettings {
+  std::string name;
+  MatchSettings match;
+  UpstreamSettings upstream;
+  std::vector<std::string> origins;
+  std::vector<config::Choice> authenticate;
+  RefreshSettings refresh;
+  Control control = Control::offered;
+  Refusal refusal = Refusal::status;
+  RouteLimits limits;
+  PingSettings ping;
+  std::chrono::seconds max_session = std::chrono::hours(24);
+};
+
+struct GatewayLimits {
+  std::uint32_t pending = 1000;
+  config::Rate handshakes_per_ip{50, std::chrono::seconds(1)};
+  std::chrono::milliseconds tls_timeout{10'000};
+  std::chrono::milliseconds header_timeout{10'000};
+  std::chrono::milliseconds auth_timeout{10'000};
+  std::chrono::milliseconds close_timeout{5'000};
+  std::chrono::milliseconds slow_consumer{30'000};
+};
+
+struct Settings {
+  std::vector<ListenSettings> listen;
+  std::optional<AdminSettings> admin;
+  config::Choice store;
+  std::uint32_t threads = 0;
+  AssertionSettings assertion;
+  std::vector<auth::IssuerConfig> issuers;
+  std::vector<RouteSettings> routes;
+  GatewayLimits limits;
+  std::chrono::milliseconds drain_timeout{30'000};
+  std::vector<std::string> acknowledge;
+};
+
+/// The one declaration of the configuration file.
+config::Schema<Settings> settings_schema();
+
+/// What a file says, or every problem with it; `dangers` are the guarantees that it lowers.
+/// Errors: pure: nothing but `text` and `environment` is looked at.
+config::Reading<Settings> read_settings(std::string_view text, const std::string& file, const config::Environment& environment);
+
+}  // namespace sallyport::gateway

@@ -1,0 +1,61 @@
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <thread>
+#include <vector>
+
+#include "sallyport/base/log.h"
+#include "sallyport/crypto/random.h"
+#include "sallyport/gateway/metrics.h"
+#include "sallyport/gateway/relay.h"
+#include "sallyport/gateway/sessions.h"
+#include "sallyport/gateway/snapshot.h"
+#include "sallyport/net/loop.h"
+#include "sallyport/store/backend.h"
+
+namespace sallyport::gateway {
+
+/// What all loops share. Threads: any.
+struct Shared {
+  const Clock& clock;
+  Log& log;
+  SharedLimits limits;
+  Revocations revocations;
+  std::atomic<bool> draining{false};
+};
+
+/// One core's share of the gateway: a loop on a thread of its own, and all that belongs to the connections on it.
+class Shard {
+ public:
+  Shard(Shared& shared, store::Backend& backend, std::shared_ptr<const Snapshot> snapshot);
+  /// Ends every connection where it stands.
+  ~Shard();
+
+  /// Accepts from these, one per entry of settings.listen, on the shard's own thread from now on.
+  void start(std::vector<net::Fd> listeners);
+  /// Takes no new connections. Threads: the loop's own.
+  void stop_accepting();
+
+  net::Loop& loop() { return loop_; }
+
+  // Threads: the loop's own, but for metrics.
+  Shared& shared;
+  std::shared_ptr<const Snapshot> snapshot;
+  Sessions sessions;
+  Metrics metrics;
+  Scratch scratch;
+  crypto::SystemRandom random;
+
+  auth::Here here() { return {loop_, *store_}; }
+
+ private:
+  net::Task<void> accept_from(std::size_t index, net::Fd listener);
+
+  net::Loop loop_;
+  std::unique_ptr<store::Store> store_;
+  std::vector<net::Waiter*> acceptors_;
+  std::thread thread_;
+};
+
+}  // namespace sallyport::gateway

@@ -1,0 +1,80 @@
+#include "sallyport/gateway/snapshot.h"
+
+#include <algorithm>
+
+#include "sallyport/config/file.h"
+#include "sallyport/gateway/plugs.h"
+
+namespace sallyport::gateway {
+namespace {
+
+constexpr std::size_t min_admin_token = 16;
+
+Result<std::shared_ptr<const net::ServerTls>> load_tls(const TlsSettings& settings) {
+  std::vector<net::CertificateFiles> files;
+  if (!settings.certificate.empty()) files.push_back({settings.certificate.path, settings.key.path});
+  for (const CertificateSettings& more : settings.certificates) files.push_back({more.certificate.path, more.key.path});
+  return net::ServerTls::load(files);
+}
+
+Result<std::shared_ptr<const Assertion>> load_assertion(const AssertionSettings& settings, const config::Environment& environment) {
+  if (settings.keys_file.empty()) return Assertion::ephemeral(settings);
+  TRY(const Secret keys, config::load_secret({config::SecretSource::Kind::file, settings.keys_file.path}, environment));
+  return Assertion::make(settings, keys.reveal());
+}
+
+Result<std::shared_ptr<const Route>> make_route(const RouteSettings& settings,
+                                                std::span<const std::shared_ptr<const auth::Issuer>> issuers) {
+  TRY(auto origins, http::make_origin_policy(settings.origins));
+  TRY(auto authenticators, make_authenticators(settings.authenticate, issuers));
+  TRY(auto upstream, UpstreamPool::make(settings.upstream));
+  upstream->resolve_now();
+  return std::shared_ptr<const Route>(
+      std::make_shared<Route>(settings, std::move(origins), auth::Chain(std::move(authenticators)), std::move(upstream)));
+}
+
+}  // namespace
+
+Result<std::shared_ptr<const Snapshot>> make_snapshot(Settings settings, const config::Environment& environment, net::Loop& control,
+                                                      const Snapshot* earlier) {
+  std::vector<std::shared_ptr<const auth::Issuer>> issuers;
+  for (const auth::IssuerConfig& config : settings.issuers) {
+    const auth::Issuer* before = nullptr;
+    if (earlier) {
+      const auto found = std::ranges::find(earlier->issuers, config.name, &auth::Issuer::name);
+      if (found != earlier->issuers.end()) before = found->get();
+    }
+    TRY(auto issuer, auth::make_issuer(config, environment, control, before));
+    issuers.push_back(std::move(issuer));
+  }
+  std::vector<std::shared_ptr<const Route>> routes;
+  for (const RouteSettings& route : settings.routes) {
+    Result<std::shared_ptr<const Route>> made = make_route(route, issuers);
+    if (!made.ok()) return Error{Reason::config_invalid, "route '" + route.name + "': " + made.error().detail};
+    routes.push_back(std::move(made).value());
+  }
+  auto snapshot = std::make_shared<Snapshot>(Snapshot{std::move(settings), Routes(std::move(routes)), {}, {}, {}, {}, {}});
+  snapshot->issuers = std::move(issuers);
+  for (const ListenSettings& listen : snapshot->settings.listen) {
+    if (!listen.tls) {
+      snapshot->listener_tls.push_back(nullptr);
+      continue;
+    }
+    TRY(auto tls, load_tls(*listen.tls));
+    snapshot->listener_tls.push_back(std::move(tls));
+  }
+  if (const auto& admin = snapshot->settings.admin) {
+    if (admin->tls) {
+      TRY(snapshot->admin_tls, load_tls(*admin->tls));
+    }
+    TRY(snapshot->admin_token, config::load_secret(admin->token, environment));
+    if (snapshot->admin_token.size() < min_admin_token) {
+      return Error{Reason::config_invalid, "admin.token: at least " + std::to_string(min_admin_token) +
+                                               " bytes are needed; make one with `openssl rand -hex 32`"};
+    }
+  }
+  TRY(snapshot->assertion, load_assertion(snapshot->settings.assertion, environment));
+  return std::shared_ptr<const Snapshot>(std::move(snapshot));
+}
+
+}  // namespace sallyport::gateway

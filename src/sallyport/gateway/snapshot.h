@@ -1,0 +1,36 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "sallyport/auth/jwt/issuer.h"
+#include "sallyport/gateway/assertion.h"
+#include "sallyport/gateway/route.h"
+#include "sallyport/gateway/settings.h"
+#include "sallyport/net/tls.h"
+
+namespace sallyport::gateway {
+
+/// One configuration, made ready: files read, keys parsed, routes built. Immutable; a reload makes a new one, and a connection keeps
+/// the route under which it came.
+/// Threads: any.
+struct Snapshot {
+  Settings settings;
+  Routes routes;
+  /// In the order of settings.listen; null where a listener has no TLS.
+  std::vector<std::shared_ptr<const net::ServerTls>> listener_tls;
+  std::shared_ptr<const net::ServerTls> admin_tls;
+  Secret admin_token;
+  std::shared_ptr<const Assertion> assertion;
+  std::vector<std::shared_ptr<const auth::Issuer>> issuers;
+};
+
+/// Reads every file that `settings` names. `earlier` lends the keys that its issuers have fetched already. Blocks: for the start and
+/// a reload.
+/// Errors:   `config.invalid`, naming the file or the setting.
+/// Lifetime: `control` outlives the result.
+Result<std::shared_ptr<const Snapshot>> make_snapshot(Settings settings, const config::Environment& environment, net::Loop& control,
+                                                      const Snapshot* earlier);
+
+}  // namespace sallyport::gateway
