@@ -220,10 +220,9 @@ bool PublicKey::verify(Algorithm algorithm, Bytes data, Bytes signature) const {
 namespace {
 
 // An RSA modulus that nobody can factor, since nobody made it from primes.
-PublicKey make_decoy(Algorithm algorithm) {
-  if (!is_rsa(algorithm)) return PublicKey::make(public_parts_of(generate_key(algorithm).get(), algorithm)).value();
+PublicKey make_rsa_decoy(std::size_t size) {
   RsaPublic parts{{}, std::string("\1\0\1", 3)};
-  for (char counter = 0; counter < 4; ++counter) {
+  for (char counter = 0; parts.n.size() < size; ++counter) {
     const Sha512 block = sha512(bytes_of(std::string("sallyport decoy modulus ") + counter));
     parts.n += text_of(block);
   }
@@ -232,8 +231,11 @@ PublicKey make_decoy(Algorithm algorithm) {
   return PublicKey::make(std::move(parts)).value();
 }
 
+PublicKey make_decoy(Algorithm algorithm) {
+  return PublicKey::make(public_parts_of(generate_key(algorithm).get(), algorithm)).value();
+}
+
 const PublicKey& decoy(Algorithm algorithm) {
-  static const PublicKey rsa = make_decoy(Algorithm::RS256);
   static const PublicKey p256 = make_decoy(Algorithm::ES256);
   static const PublicKey p384 = make_decoy(Algorithm::ES384);
   static const PublicKey p521 = make_decoy(Algorithm::ES512);
@@ -242,9 +244,16 @@ const PublicKey& decoy(Algorithm algorithm) {
     case Algorithm::ES256: return p256;
     case Algorithm::ES384: return p384;
     case Algorithm::ES512: return p521;
-    case Algorithm::EdDSA: return ed25519;
-    default: return rsa;
+    default: return ed25519;
   }
+}
+
+// The decoy of the modulus that `signature` was made for, of the usual ones.
+const PublicKey& rsa_decoy(Bytes signature) {
+  static const PublicKey bits_2048 = make_rsa_decoy(256);
+  static const PublicKey bits_3072 = make_rsa_decoy(384);
+  static const PublicKey bits_4096 = make_rsa_decoy(512);
+  return signature.size() <= 256 ? bits_2048 : signature.size() <= 384 ? bits_3072 : bits_4096;
 }
 
 }  // namespace
@@ -254,11 +263,13 @@ void spend_verification(Algorithm algorithm, Bytes data, Bytes signature) {
     static const HmacKey keys[] = {{Algorithm::HS256, {}}, {Algorithm::HS384, {}}, {Algorithm::HS512, {}}};
     static_cast<void>(keys[static_cast<std::size_t>(algorithm)].verify(data, signature));
   } else if (is_rsa(algorithm)) {
+    const PublicKey& key = rsa_decoy(signature);
+    const std::size_t size = std::get<RsaPublic>(key.parts()).n.size();
     // Brought to the length and below the value of the modulus, where OpenSSL would give up early.
-    std::string fitted(text_of(signature).substr(0, 256));
-    fitted.resize(256);
+    std::string fitted(text_of(signature).substr(0, size));
+    fitted.resize(size);
     fitted[0] = 0;
-    static_cast<void>(decoy(algorithm).verify(algorithm, data, bytes_of(fitted)));
+    static_cast<void>(key.verify(algorithm, data, bytes_of(fitted)));
   } else {
     static_cast<void>(decoy(algorithm).verify(algorithm, data, signature));
   }

@@ -67,8 +67,9 @@ class PublicKey {
   std::shared_ptr<const State> state_;
 };
 
-/// Takes about as long as a verification with a real key of the algorithm's usual type (RSA: 2048 bits), and proves nothing. For
-/// the moment when no key is known, so that its absence cannot be measured from outside.
+/// Takes about as long as a verification with a real key of the algorithm's type (RSA: 2048, 3072 or 4096 bits, as the length of
+/// `signature` suggests), and proves nothing. For the moment when no key is known, so that its absence cannot be measured from
+/// outside.
 /// Threads: any.
 void spend_verification(Algorithm algorithm, Bytes data, Bytes signature);
 

@@ -126,8 +126,8 @@ Result<Jwk> Jwk::parse(const json::Value& jwk, JwkRules rules) {
 
   if (*kty == "oct") {
     if (rules.kinds == KeyKinds::public_only) return invalid("a secret where only public keys belong");
-    TRY(const std::string decoded, bytes_member(jwk, "k"));
-    const Secret secret{std::string(decoded)};
+    TRY(std::string decoded, bytes_member(jwk, "k"));
+    const Secret secret(std::move(decoded));
     if (rules.weak_secrets == WeakSecrets::refused) TRY_OK(check_secret(secret.bytes()));
     return make_symmetric(secret.bytes(), std::move(kid), algorithm);
   }
