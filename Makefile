@@ -1,0 +1,64 @@
+# Every developer command, one line each. `make` lists them.
+JOBS ?= $(shell nproc)
+E ?=
+.DEFAULT_GOAL := help
+.PHONY: help build demo test unit scenarios asan tsan gcc clang-16 fuzz bench conformance lint format generate clean
+
+help:            ## lists these commands
+	@grep -hE '^[a-z0-9-]+: .*##|^[a-z0-9-]+:  *##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):[^#]*## */  make \1\t/' | column -t -s "$$(printf '\t')"
+
+build:           ## installs what is missing and builds build/release/sallyport
+	@scripts/packages build
+	@scripts/build release sallyport
+
+demo: build      ## runs the guarded chat on this machine; HEADLESS=1 plays its story in the terminal
+	@scripts/demo
+
+test: unit scenarios  ## everything that must pass: unit tests under sanitizers, scenarios and clients on the release build
+
+unit:            ## unit tests beside the code, under AddressSanitizer and UBSan; T=name for one layer
+	@scripts/packages test
+	@scripts/build asan all
+	@ctest --test-dir build/asan --output-on-failure -j $(JOBS) $(if $(T),-R $(T))
+
+scenarios: build ## scenario files, real clients and the command line against the release build; T=expression for some
+	@scripts/packages test
+	@scripts/pytest $(if $(T),-k "$(T)")
+
+tsan:            ## unit tests and scenarios under ThreadSanitizer
+	@scripts/packages test
+	@scripts/build tsan all
+	@ctest --test-dir build/tsan --output-on-failure
+	@SALLYPORT_BUILD=build/tsan scripts/pytest
+
+gcc:             ## builds everything with the other compiler, GCC 12, and runs its unit tests
+	@scripts/packages test gcc
+	@scripts/build gcc all
+	@ctest --test-dir build/gcc --output-on-failure
+
+clang-16:        ## builds everything with the oldest clang that must work
+	@scripts/packages test clang-16
+	@scripts/build clang-16 all
+
+fuzz:            ## every fuzz target for SECONDS=60 each; F=name for one
+	@scripts/packages build
+	@scripts/build fuzz all
+	@fuzz/run "$(F)"
+
+bench:           ## CPU and memory against nginx and HAProxy in the same run; method in bench/README.md
+	@scripts/packages bench
+	@scripts/build release all -DSALLYPORT_BENCH=ON
+	@python3 bench/run.py
+
+lint:            ## layers, format, warnings of the other compiler's front end, generated pages
+	@scripts/packages lint
+	@scripts/lint
+
+format:          ## rewrites the C++ sources in the house style
+	@git ls-files 'src/*.h' 'src/*.cpp' 'tests/*.cpp' 'bench/*.cpp' | xargs clang-format-19 -i
+
+generate: build  ## writes docs/reference and the JSON Schema from the code; lint fails when they differ
+	@scripts/generate
+
+clean:           ## removes build/
+	@rm -rf build
