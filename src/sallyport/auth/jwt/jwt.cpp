@@ -1,0 +1,177 @@
+#include "sallyport/auth/jwt/jwt.h"
+
+#include <algorithm>
+#include <charconv>
+
+#include "sallyport/auth/text.h"
+#include "sallyport/base/encoding.h"
+#include "sallyport/crypto/digest.h"
+
+namespace sallyport::auth {
+namespace {
+
+Error wrong(const std::string& claim, const char* what) {
+  return Error{Reason::credential_invalid, "claim '" + claim + "' " + what};
+}
+
+// One step of a JSON pointer: a member, or an element by its decimal index (RFC 6901 §4).
+const json::Value* step(const json::Value& value, std::string_view escaped) {
+  if (const json::Array* array = value.array()) {
+    std::size_t index = 0;
+    const char* end = escaped.data() + escaped.size();
+    const auto [stop, trouble] = std::from_chars(escaped.data(), end, index);
+    const bool is_index = !escaped.empty() && stop == end && trouble == std::errc() && (escaped.size() == 1 || escaped[0] != '0');
+    return is_index && index < array->size() ? &(*array)[index] : nullptr;
+  }
+  std::string name;
+  for (std::size_t i = 0; i < escaped.size(); ++i) {
+    if (escaped[i] != '~') {
+      name.push_back(escaped[i]);
+    } else if (++i < escaped.size() && (escaped[i] == '0' || escaped[i] == '1')) {
+      name.push_back(escaped[i] == '0' ? '~' : '/');
+    } else {
+      return nullptr;
+    }
+  }
+  return value.find(name);
+}
+
+const json::Value* find_claim(const json::Value& payload, std::string_view name) {
+  if (!name.starts_with('/')) return payload.find(name);
+  const json::Value* value = &payload;
+  while (value && !name.empty()) {
+    name.remove_prefix(1);
+    const std::size_t end = std::min(name.find('/'), name.size());
+    value = step(*value, name.substr(0, end));
+    name.remove_prefix(end);
+  }
+  return value;
+}
+
+Result<std::string> read_text(const json::Value& payload, const std::string& name) {
+  const json::Value* value = find_claim(payload, name);
+  if (!value) return std::string();
+  const std::string* text = value->string();
+  if (!text) return wrong(name, "is no text");
+  if (text->empty() || !is_clean(*text)) return wrong(name, "is empty, holds a control character or ends in a space");
+  return *text;
+}
+
+Result<std::vector<std::string>> read_list(const json::Value& payload, const std::string& name) {
+  std::vector<std::string> list;
+  const json::Value* value = find_claim(payload, name);
+  if (!value) return list;
+  if (!value->array()) return wrong(name, "is no list");
+  for (const json::Value& item : *value->array()) {
+    const std::string* text = item.string();
+    if (!text || text->empty() || !is_clean(*text)) return wrong(name, "holds something other than clean texts");
+    list.push_back(*text);
+  }
+  return list;
+}
+
+Result<std::vector<std::string>> read_scopes(const json::Value& payload, const std::string& name) {
+  const json::Value* value = find_claim(payload, name);
+  if (!value || !value->string()) return read_list(payload, name);
+  std::vector<std::string> scopes;
+  std::string_view rest = *value->string();
+  if (!is_clean(rest)) return wrong(name, "holds a control character or ends in a space");
+  while (!rest.empty()) {
+    const std::size_t end = std::min(rest.find(' '), rest.size());
+    if (end > 0) scopes.emplace_back(rest.substr(0, end));
+    rest.remove_prefix(std::min(end + 1, rest.size()));
+  }
+  return scopes;
+}
+
+}  // namespace
+
+Result<Proven> make_proven(jose::Claims claims, const ClaimNames& names) {
+  const json::Value& payload = claims.payload;
+  Proven proven;
+  proven.mechanism = "jwt";
+  proven.issuer = std::move(claims.issuer);
+  proven.subject = std::move(claims.subject);
+  proven.tenant = std::move(claims.tenant);
+  proven.session_id = std::move(claims.session_id);
+  proven.token_id = std::move(claims.token_id);
+  proven.scopes = std::move(claims.scopes);
+  proven.roles = std::move(claims.roles);
+  proven.amr = std::move(claims.amr);
+  proven.acr = std::move(claims.acr);
+  proven.authenticated_at = claims.auth_time;
+  proven.issued_at = claims.issued_at;
+  proven.expires_at = claims.expires_at;
+  if (!names.subject.empty()) {
+    TRY(proven.subject, read_text(payload, names.subject));
+  }
+  if (!names.tenant.empty()) {
+    TRY(proven.tenant, read_text(payload, names.tenant));
+  }
+  if (!names.session_id.empty()) {
+    TRY(proven.session_id, read_text(payload, names.session_id));
+  }
+  if (!names.scopes.empty()) {
+    TRY(proven.scopes, read_scopes(payload, names.scopes));
+  }
+  if (!names.roles.empty()) {
+    TRY(proven.roles, read_list(payload, names.roles));
+  }
+  if (proven.subject.empty()) return wrong(names.subject.empty() ? "sub" : names.subject, "is missing");
+  return proven;
+}
+
+namespace {
+
+Verdict conclude(jose::JwtVerdict verdict, const Issuer& issuer, std::string_view token) {
+  if (!verdict.claims) return Verdict::refuse(std::move(verdict.claims).error());
+  Result<Proven> proven = make_proven(std::move(*verdict.claims), issuer.claims);
+  if (!proven) return Verdict::refuse(std::move(proven).error());
+  proven->token_hash = hex_encode(crypto::sha256(bytes_of(token)));
+  return Verdict::accept(std::move(*proven));
+}
+
+}  // namespace
+
+net::Task<Verdict> JwtAuthenticator::authenticate(const Evidence& evidence, Here& here, net::Deadline deadline) const {
+  Result<std::optional<PresentedToken>> found = find_token(evidence, sources_);
+  if (!found) co_return Verdict::refuse(std::move(found).error());
+  if (!*found || (*found)->token.reveal().starts_with(opaque_token_prefix)) co_return Verdict::not_mine();
+  const Secret token = std::move((*found)->token);
+  const auto judge = [&](const KeySource::Snapshot& keys) {
+    return jose::verify_jwt(token.reveal(), *keys, issuer_->policy, here.loop.wall());
+  };
+
+  const KeySource::Snapshot keys = issuer_->keys->snapshot();
+  std::optional<jose::JwtVerdict> verdict;
+  if (keys) {
+    verdict.emplace(judge(keys));
+    if (verdict->lookup != jose::KeyLookup::unknown_kid) co_return conclude(std::move(*verdict), *issuer_, token.reveal());
+  }
+  // The issuer may have changed its keys since they were read.
+  auto newer = co_await issuer_->keys->newer_than(keys, here.loop, deadline);
+  if (!newer) co_return Verdict::refuse(std::move(newer).error());
+  if (!*newer) {
+    co_return Verdict::refuse(Error{Reason::keys_unavailable, "issuer '" + issuer_->name + "' has no keys yet"});
+  }
+  if (!verdict || *newer != keys) verdict.emplace(judge(*newer));
+  co_return conclude(std::move(*verdict), *issuer_, token.reveal());
+}
+
+Result<std::shared_ptr<const Authenticator>> make_authenticator(const JwtConfig& config,
+                                                                std::span<const std::shared_ptr<const Issuer>> issuers) {
+  TRY(auto sources, parse_token_sources(config.from));
+  const auto issuer = std::find_if(issuers.begin(), issuers.end(), [&](const auto& one) { return one->name == config.issuer; });
+  if (issuer == issuers.end()) return Error{Reason::config_invalid, "no issuer is called '" + config.issuer + "'"};
+  return std::shared_ptr<const Authenticator>(std::make_shared<JwtAuthenticator>(*issuer, std::move(sources)));
+}
+
+config::Plug jwt_plug() {
+  return {"jwt",
+          config::Maturity::preview,
+          config::Posture::hostile_clients,
+          {"RFC 6750", "RFC 7515", "RFC 7517", "RFC 7518", "RFC 7519", "RFC 8037", "RFC 8725", "RFC 9068"},
+          jwt_schema()};
+}
+
+}  // namespace sallyport::auth

@@ -1,0 +1,42 @@
+#pragma once
+
+#include <span>
+
+#include "sallyport/auth/authenticator.h"
+#include "sallyport/auth/jwt/config.h"
+#include "sallyport/auth/jwt/issuer.h"
+#include "sallyport/auth/token.h"
+#include "sallyport/config/plug.h"
+
+namespace sallyport::auth {
+
+/// Accepts the JSON Web Tokens of one issuer: every token that it finds and that is no opaque one. Mechanism `jwt`.
+class JwtAuthenticator final : public Authenticator {
+ public:
+  JwtAuthenticator(std::shared_ptr<const Issuer> issuer, std::vector<TokenSource> sources)
+      : issuer_(std::move(issuer)), sources_(std::move(sources)) {}
+
+  std::string_view mechanism() const override { return "jwt"; }
+  /// Errors: `credential.invalid`, `credential.expired`; those of find_token(); `keys.unavailable` while no key set was ever loaded;
+  ///         `deadline.late`.
+  net::Task<Verdict> authenticate(const Evidence& evidence, Here& here, net::Deadline deadline) const override;
+  void add_to(http::Strip& strip) const override { auth::add_to(strip, sources_); }
+
+ private:
+  std::shared_ptr<const Issuer> issuer_;
+  std::vector<TokenSource> sources_;
+};
+
+/// What the verified `claims` prove, read by the issuer's claim names.
+/// Trust:  `claims` come from verify_jwt(); what they say is as true as the issuer, their form is not.
+/// Errors: `credential.invalid` when a renamed claim has another type than it needs, holds what is_clean() refuses, or leaves no
+///         subject.
+Result<Proven> make_proven(jose::Claims claims, const ClaimNames& names);
+
+/// Errors: `config.invalid` when none of `issuers` has the name, and for places that the schema would have refused.
+Result<std::shared_ptr<const Authenticator>> make_authenticator(const JwtConfig& config,
+                                                                std::span<const std::shared_ptr<const Issuer>> issuers);
+
+config::Plug jwt_plug();
+
+}  // namespace sallyport::auth
