@@ -18,11 +18,11 @@ json::Object judge(const json::Value& request) {
   policy.issuers = {*stated.find_string("issuer")};
   policy.audiences = {*stated.find_string("audience")};
   policy.leeway = std::chrono::seconds(*stated.find("leeway")->integer());
-  for (const json::Value& name : *stated.find("algorithms")->array()) policy.algorithms.add(parse_algorithm(*name.string()).value());
+  for (const json::Value& name : *stated.find("algorithms")->array())
+    policy.algorithms.add(parse_algorithm(*name.string()).value());
   const auto keys = JwkSet::parse(json::dump(*request.find("jwks")), {KeyKinds::any});
   if (!keys.ok()) return {{"accept", false}, {"reason", row(keys.error().reason).name}, {"detail", keys.error().detail}};
-  const auto verdict =
-      verify_jwt(*request.find_string("token"), *keys, policy, from_unix_seconds(*stated.find("now")->integer()));
+  const auto verdict = verify_jwt(*request.find_string("token"), *keys, policy, from_unix_seconds(*stated.find("now")->integer()));
   if (!verdict.claims.ok()) {
     const Error& error = verdict.claims.error();
     return {{"accept", false}, {"reason", row(error.reason).name}, {"detail", error.detail}};

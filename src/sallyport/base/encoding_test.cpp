@@ -5,8 +5,13 @@
 using namespace sallyport;
 
 TEST_CASE("base64 writes and reads the RFC 4648 vectors") {
-  const std::pair<std::string_view, std::string_view> vectors[] = {
-      {"", ""}, {"f", "Zg=="}, {"fo", "Zm8="}, {"foo", "Zm9v"}, {"foob", "Zm9vYg=="}, {"fooba", "Zm9vYmE="}, {"foobar", "Zm9vYmFy"}};
+  const std::pair<std::string_view, std::string_view> vectors[] = {{"", ""},
+                                                                   {"f", "Zg=="},
+                                                                   {"fo", "Zm8="},
+                                                                   {"foo", "Zm9v"},
+                                                                   {"foob", "Zm9vYg=="},
+                                                                   {"fooba", "Zm9vYmE="},
+                                                                   {"foobar", "Zm9vYmFy"}};
   for (const auto& [plain, encoded] : vectors) {
     CHECK(base64_encode(bytes_of(plain)) == encoded);
     CHECK(base64_decode(encoded).value() == plain);
@@ -30,7 +35,8 @@ TEST_CASE("every byte value survives each encoding") {
 }
 
 TEST_CASE("base64url_decode refuses every other spelling") {
-  for (const std::string_view text : {"Zg==", "Zg=", "Z", "Zm9vY", "Zh", "Zm9", "Zm9v\n", " Zm9v", "Zm 9", "+/8", "-_9", "Zm9v.", "Zm9v="}) {
+  for (const std::string_view text :
+       {"Zg==", "Zg=", "Z", "Zm9vY", "Zh", "Zm9", "Zm9v\n", " Zm9v", "Zm 9", "+/8", "-_9", "Zm9v.", "Zm9v="}) {
     CAPTURE(text);
     const auto result = base64url_decode(text);
     REQUIRE(!result.ok());
@@ -40,7 +46,8 @@ TEST_CASE("base64url_decode refuses every other spelling") {
 }
 
 TEST_CASE("base64_decode refuses every other spelling") {
-  for (const std::string_view text : {"Zg", "Zg=", "Zg===", "Zh==", "Zm9=", "Z===", "====", "=", "Zm9vZg==Zm9v", "-_8=", "Zm8=\n", "Zg==\r\n=="}) {
+  for (const std::string_view text :
+       {"Zg", "Zg=", "Zg===", "Zh==", "Zm9=", "Z===", "====", "=", "Zm9vZg==Zm9v", "-_8=", "Zm8=\n", "Zg==\r\n=="}) {
     CAPTURE(text);
     CHECK(!base64_decode(text).ok());
   }

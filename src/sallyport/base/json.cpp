@@ -67,12 +67,18 @@ Result<Value> convert(simdjson::dom::element element, int depth_left) {
     case element_type::ARRAY:
       if (depth_left <= 0) return invalid("nested too deep");
       return convert_array(element.get_array().value_unsafe(), depth_left - 1);
-    case element_type::INT64: return Value(element.get_int64().value_unsafe());
-    case element_type::UINT64: return Value(static_cast<double>(element.get_uint64().value_unsafe()));
-    case element_type::DOUBLE: return Value(element.get_double().value_unsafe());
-    case element_type::STRING: return Value(std::string_view(element.get_string().value_unsafe()));
-    case element_type::BOOL: return Value(element.get_bool().value_unsafe());
-    case element_type::NULL_VALUE: return Value(nullptr);
+    case element_type::INT64:
+      return Value(element.get_int64().value_unsafe());
+    case element_type::UINT64:
+      return Value(static_cast<double>(element.get_uint64().value_unsafe()));
+    case element_type::DOUBLE:
+      return Value(element.get_double().value_unsafe());
+    case element_type::STRING:
+      return Value(std::string_view(element.get_string().value_unsafe()));
+    case element_type::BOOL:
+      return Value(element.get_bool().value_unsafe());
+    case element_type::NULL_VALUE:
+      return Value(nullptr);
   }
   return invalid("unknown kind of value");
 }
@@ -192,11 +198,21 @@ void append_quoted(std::string& out, std::string_view text) {
     }
     if (length == 1) {
       switch (first) {
-        case '"': out += "\\\""; break;
-        case '\\': out += "\\\\"; break;
-        case '\n': out += "\\n"; break;
-        case '\r': out += "\\r"; break;
-        case '\t': out += "\\t"; break;
+        case '"':
+          out += "\\\"";
+          break;
+        case '\\':
+          out += "\\\\";
+          break;
+        case '\n':
+          out += "\\n";
+          break;
+        case '\r':
+          out += "\\r";
+          break;
+        case '\t':
+          out += "\\t";
+          break;
         default:
           // DEL and the C1 controls below are legal in JSON, but a terminal showing a log line would obey them.
           if (first < 0x20 || first == 0x7F) {

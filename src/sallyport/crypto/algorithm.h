@@ -9,10 +9,18 @@ namespace sallyport::crypto {
 
 /// Ways to sign or to make a MAC, called as JOSE calls them (RFC 7518 §3.1, RFC 8037 §3.1). EdDSA is Ed25519 only.
 enum class Algorithm : std::uint8_t {
-  HS256, HS384, HS512,
-  RS256, RS384, RS512,
-  PS256, PS384, PS512,
-  ES256, ES384, ES512,
+  HS256,
+  HS384,
+  HS512,
+  RS256,
+  RS384,
+  RS512,
+  PS256,
+  PS384,
+  PS512,
+  ES256,
+  ES384,
+  ES512,
   EdDSA,
 };
 inline constexpr Algorithm all_algorithms[] = {

@@ -92,7 +92,8 @@ TEST_CASE("digests of the FIPS 180-4 examples") {
   CHECK(hex_encode(sha512(bytes_of("abc"))).substr(0, 32) == "ddaf35a193617abacc417349ae204131");
   CHECK(hex_encode(sha1(bytes_of(""))) == "da39a3ee5e6b4b0d3255bfef95601890afd80709");
   // RFC 6455 §1.3
-  CHECK(base64_encode(sha1(bytes_of("dGhlIHNhbXBsZSBub25jZQ==258EAFA5-E914-47DA-95CA-C5AB0DC85B11"))) == "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
+  CHECK(base64_encode(sha1(bytes_of("dGhlIHNhbXBsZSBub25jZQ==258EAFA5-E914-47DA-95CA-C5AB0DC85B11"))) ==
+        "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
 }
 
 TEST_CASE("equal compares whole strings") {

@@ -43,16 +43,20 @@ const EVP_MD* fetched_hash(Algorithm algorithm) {
     case Algorithm::HS256:
     case Algorithm::RS256:
     case Algorithm::PS256:
-    case Algorithm::ES256: return fetched_sha256();
+    case Algorithm::ES256:
+      return fetched_sha256();
     case Algorithm::HS384:
     case Algorithm::RS384:
     case Algorithm::PS384:
-    case Algorithm::ES384: return fetched_sha384();
+    case Algorithm::ES384:
+      return fetched_sha384();
     case Algorithm::HS512:
     case Algorithm::RS512:
     case Algorithm::PS512:
-    case Algorithm::ES512: return fetched_sha512();
-    case Algorithm::EdDSA: return nullptr;
+    case Algorithm::ES512:
+      return fetched_sha512();
+    case Algorithm::EdDSA:
+      return nullptr;
   }
   return nullptr;
 }

@@ -51,10 +51,14 @@ OwnedKeyContext make_key_context(EVP_PKEY* key, Algorithm algorithm, int (*init)
 
 std::optional<Curve> curve_of(Algorithm algorithm) {
   switch (algorithm) {
-    case Algorithm::ES256: return Curve::p256;
-    case Algorithm::ES384: return Curve::p384;
-    case Algorithm::ES512: return Curve::p521;
-    default: return std::nullopt;
+    case Algorithm::ES256:
+      return Curve::p256;
+    case Algorithm::ES384:
+      return Curve::p384;
+    case Algorithm::ES512:
+      return Curve::p521;
+    default:
+      return std::nullopt;
   }
 }
 

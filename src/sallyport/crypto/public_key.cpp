@@ -22,7 +22,7 @@ Error invalid(std::string detail) { return Error{Reason::config_invalid, "public
 // The modulus of a ROCA key is a power of 65537 modulo each small prime; of any other key it is so for all of them with a
 // probability far below 2^-100.
 bool is_roca(const BIGNUM* modulus) {
-  constexpr unsigned primes[] = {3,  5,  7,  11, 13, 17, 19, 23,  29,  31,  37,  41,  43,  47,  53,  59,  61,  67,  71,
+  constexpr unsigned primes[] = {3,  5,  7,  11, 13, 17,  19,  23,  29,  31,  37,  41,  43,  47,  53,  59,  61,  67,  71,
                                  73, 79, 83, 89, 97, 101, 103, 107, 109, 113, 127, 131, 137, 139, 149, 151, 157, 163, 167};
   for (const unsigned prime : primes) {
     const auto rest = static_cast<unsigned>(BN_mod_word(modulus, prime));
@@ -241,10 +241,14 @@ const PublicKey& decoy(Algorithm algorithm) {
   static const PublicKey p521 = make_decoy(Algorithm::ES512);
   static const PublicKey ed25519 = make_decoy(Algorithm::EdDSA);
   switch (algorithm) {
-    case Algorithm::ES256: return p256;
-    case Algorithm::ES384: return p384;
-    case Algorithm::ES512: return p521;
-    default: return ed25519;
+    case Algorithm::ES256:
+      return p256;
+    case Algorithm::ES384:
+      return p384;
+    case Algorithm::ES512:
+      return p521;
+    default:
+      return ed25519;
   }
 }
 

@@ -41,9 +41,8 @@ Result<void> check_purpose(const json::Value& jwk, std::string_view operation) {
   if (const json::Value* operations = jwk.find("key_ops")) {
     const json::Array* list = operations->array();
     if (!list) return invalid("`key_ops` is no array");
-    const bool listed = std::any_of(list->begin(), list->end(), [&](const json::Value& item) {
-      return item.string() && *item.string() == operation;
-    });
+    const bool listed = std::any_of(list->begin(), list->end(),
+                                    [&](const json::Value& item) { return item.string() && *item.string() == operation; });
     if (!listed) return invalid("`key_ops` lacks \"" + std::string(operation) + "\"");
   }
   return {};
@@ -86,9 +85,7 @@ Result<crypto::PublicParts> parse_public_parts(const json::Value& jwk, std::stri
 
 bool is_key_pair(std::string_view kty) { return kty == "RSA" || kty == "EC" || kty == "OKP"; }
 
-std::size_t hash_bytes(Algorithm symmetric) {
-  return symmetric == Algorithm::HS256 ? 32 : symmetric == Algorithm::HS384 ? 48 : 64;
-}
+std::size_t hash_bytes(Algorithm symmetric) { return symmetric == Algorithm::HS256 ? 32 : symmetric == Algorithm::HS384 ? 48 : 64; }
 
 }  // namespace
 
@@ -294,7 +291,8 @@ Result<SigningKey> SigningKey::parse(const json::Value& jwk, WeakSecrets weak_se
     TRY(Secret dp, secret_member("dp"));
     TRY(Secret dq, secret_member("dq"));
     TRY(Secret qi, secret_member("qi"));
-    parts = crypto::RsaPrivate{std::move(*rsa), std::move(d), std::move(p), std::move(q), std::move(dp), std::move(dq), std::move(qi)};
+    parts =
+        crypto::RsaPrivate{std::move(*rsa), std::move(d), std::move(p), std::move(q), std::move(dp), std::move(dq), std::move(qi)};
   } else if (auto* ec = std::get_if<crypto::EcPublic>(&public_parts)) {
     parts = crypto::EcPrivate{std::move(*ec), std::move(d)};
   } else {

@@ -88,7 +88,8 @@ TEST_CASE("keys of another kind or purpose are refused") {
   CHECK(mentions(refusal(with(good, "key_ops", json::Array{"sign"})), "key_ops"));
   CHECK(mentions(refusal(with(good, "key_ops", json::Array{})), "key_ops"));
   CHECK(mentions(refusal(with(good, "key_ops", "verify")), "key_ops"));
-  for (const char* alg : {"ES384", "RS256", "HS256", "none", "es256", "ECDH-ES", ""}) CHECK(mentions(refusal(with(good, "alg", alg)), "alg"));
+  for (const char* alg : {"ES384", "RS256", "HS256", "none", "es256", "ECDH-ES", ""})
+    CHECK(mentions(refusal(with(good, "alg", alg)), "alg"));
   CHECK(mentions(refusal(with(good, "alg", 1)), "alg"));
   CHECK(mentions(refusal(with(good, "kid", 1)), "kid"));
   for (const char* crv : {"P-384", "secp256k1", "Ed25519", ""}) CHECK(!refusal(with(good, "crv", crv)).empty());
@@ -152,9 +153,10 @@ TEST_CASE("a set keeps what is usable and notes the rest") {
 }
 
 TEST_CASE("what is no key set is refused") {
-  for (const std::string& text : {std::string("[]"), std::string("{}"), std::string("{\"keys\":{}}"), std::string("{\"keys\":[]}"),
-                                  std::string("not json"), set_text({"text"}), std::string("{\"keys\":[],\"keys\":[]}"),
-                                  set_text(json::Array(257, json::Value(ed_key().to_public_jwk()))), std::string((1 << 20) + 1, ' ')}) {
+  for (const std::string& text :
+       {std::string("[]"), std::string("{}"), std::string("{\"keys\":{}}"), std::string("{\"keys\":[]}"), std::string("not json"),
+        set_text({"text"}), std::string("{\"keys\":[],\"keys\":[]}"),
+        set_text(json::Array(257, json::Value(ed_key().to_public_jwk()))), std::string((1 << 20) + 1, ' ')}) {
     const auto set = JwkSet::parse(text);
     REQUIRE(!set.ok());
     CHECK(set.error().reason == Reason::config_invalid);

@@ -29,7 +29,8 @@ Result<std::string> decode(std::string_view part, const char* name) {
 }  // namespace
 
 Result<Jws> parse_jws(std::string_view compact, std::size_t max_bytes) {
-  if (compact.size() > max_bytes) return invalid(std::to_string(compact.size()) + " bytes, " + std::to_string(max_bytes) + " allowed");
+  if (compact.size() > max_bytes)
+    return invalid(std::to_string(compact.size()) + " bytes, " + std::to_string(max_bytes) + " allowed");
   TRY(const auto parts, split(compact));
   TRY(const std::string header_text, decode(parts[0], "header"));
   TRY(std::string payload, decode(parts[1], "payload"));
@@ -68,9 +69,12 @@ JwsVerdict verify_jws(std::string_view compact, const JwkSet& keys, AlgorithmSet
   if (!found.key) {
     crypto::spend_verification(jws.algorithm, bytes_of(jws.signing_input), bytes_of(jws.signature));
     switch (found.lookup) {
-      case KeyLookup::unknown_kid: return refuse("with a `kid` that names no key", found.lookup);
-      case KeyLookup::ambiguous: return refuse("without a `kid` that tells which key is meant", found.lookup);
-      default: return refuse("does not fit any key that could be meant", found.lookup);
+      case KeyLookup::unknown_kid:
+        return refuse("with a `kid` that names no key", found.lookup);
+      case KeyLookup::ambiguous:
+        return refuse("without a `kid` that tells which key is meant", found.lookup);
+      default:
+        return refuse("does not fit any key that could be meant", found.lookup);
     }
   }
   if (!found.key->verify(jws.algorithm, bytes_of(jws.signing_input), bytes_of(jws.signature))) {

@@ -24,7 +24,9 @@ std::string token_with(std::string_view header, const SigningKey& key = ec_key()
   return out + "." + base64url_encode(bytes_of(key.sign(bytes_of(out))));
 }
 
-JwsVerdict verify(const std::string& token, AlgorithmSet allowed = {Algorithm::ES256}) { return verify_jws(token, keys(), allowed); }
+JwsVerdict verify(const std::string& token, AlgorithmSet allowed = {Algorithm::ES256}) {
+  return verify_jws(token, keys(), allowed);
+}
 
 std::string refusal(const std::string& token) {
   const JwsVerdict verdict = verify(token);
@@ -78,9 +80,10 @@ TEST_CASE("a text beyond the limit is refused unread") {
 
 TEST_CASE("a header with more than one reading is refused") {
   for (const std::string_view header :
-       {"", "null", "[]", "\"ES256\"", R"({"alg":"ES256"}x)", R"({"alg":"none","alg":"ES256"})", R"({"alg":"ES256","a\u006cg":"none"})",
-        R"({"alg":["ES256"]})", R"({"alg":null})", R"({})", R"({"ALG":"ES256"})", R"({"alg":"es256"})", R"({"alg":"none"})",
-        R"({"alg":"ES256","kid":1})", R"({"alg":"ES256","kid":null})", R"({"alg":"ES256","typ":[]})"}) {
+       {"", "null", "[]", "\"ES256\"", R"({"alg":"ES256"}x)", R"({"alg":"none","alg":"ES256"})",
+        R"({"alg":"ES256","a\u006cg":"none"})", R"({"alg":["ES256"]})", R"({"alg":null})", R"({})", R"({"ALG":"ES256"})",
+        R"({"alg":"es256"})", R"({"alg":"none"})", R"({"alg":"ES256","kid":1})", R"({"alg":"ES256","kid":null})",
+        R"({"alg":"ES256","typ":[]})"}) {
     CAPTURE(header);
     refusal(token_with(header));
   }
@@ -88,8 +91,9 @@ TEST_CASE("a header with more than one reading is refused") {
 }
 
 TEST_CASE("extensions are refused, hints about keys ignored") {
-  for (const std::string_view header : {R"({"alg":"ES256","crit":["exp"],"exp":1})", R"({"alg":"ES256","crit":[]})", R"({"alg":"ES256","crit":null})",
-                                        R"({"alg":"ES256","b64":false,"crit":["b64"]})", R"({"alg":"ES256","b64":true})"}) {
+  for (const std::string_view header :
+       {R"({"alg":"ES256","crit":["exp"],"exp":1})", R"({"alg":"ES256","crit":[]})", R"({"alg":"ES256","crit":null})",
+        R"({"alg":"ES256","b64":false,"crit":["b64"]})", R"({"alg":"ES256","b64":true})"}) {
     CAPTURE(header);
     CHECK(mentions(refusal(token_with(header)), "not understood"));
   }
@@ -126,8 +130,8 @@ TEST_CASE("the verdict tells whether newer keys might help") {
   CHECK(!unknown.jws.ok());
   CHECK(unknown.lookup == KeyLookup::unknown_kid);
   CHECK(mentions(unknown.jws.error().detail, "kid"));
-  const JwkSet two({Jwk::parse(json::Value(ec_key().to_public_jwk())).value(),
-                    Jwk::parse(json::Value(stranger.to_public_jwk())).value()});
+  const JwkSet two(
+      {Jwk::parse(json::Value(ec_key().to_public_jwk())).value(), Jwk::parse(json::Value(stranger.to_public_jwk())).value()});
   CHECK(verify_jws(token_with(R"({"alg":"ES256"})"), two, {Algorithm::ES256}).lookup == KeyLookup::ambiguous);
   CHECK(verify("x").lookup == KeyLookup::not_tried);
 }

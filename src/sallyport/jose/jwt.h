@@ -33,22 +33,22 @@ struct JwtPolicy {
 /// What a proved token says. Every text here is free of control characters (C0, DEL, C1) and does not begin or end with a space,
 /// so that it may stand in a header. Empty where the token is silent.
 struct Claims {
-  std::string issuer;                   ///< `iss`
-  std::string subject;                  ///< `sub`
-  std::vector<std::string> audiences;   ///< `aud`, all of it
-  WallTime expires_at;                  ///< `exp`
-  std::optional<WallTime> not_before;   ///< `nbf`
-  std::optional<WallTime> issued_at;    ///< `iat`
-  std::string token_id;                 ///< `jti`
-  std::string session_id;               ///< `sid`
-  std::vector<std::string> scopes;      ///< `scope`, separated by spaces, or `scp`, the same or an array
-  std::vector<std::string> roles;       ///< `roles`
-  std::string tenant;                   ///< `tenant` or `tid`
-  std::string acr;                      ///< `acr`
-  std::vector<std::string> amr;         ///< `amr`
-  std::optional<WallTime> auth_time;    ///< `auth_time`
-  std::string client_id;                ///< `client_id`, or else `azp`
-  json::Value payload;                  ///< all claims as they came (`cnf` among them); texts in here were not checked
+  std::string issuer;                  ///< `iss`
+  std::string subject;                 ///< `sub`
+  std::vector<std::string> audiences;  ///< `aud`, all of it
+  WallTime expires_at;                 ///< `exp`
+  std::optional<WallTime> not_before;  ///< `nbf`
+  std::optional<WallTime> issued_at;   ///< `iat`
+  std::string token_id;                ///< `jti`
+  std::string session_id;              ///< `sid`
+  std::vector<std::string> scopes;     ///< `scope`, separated by spaces, or `scp`, the same or an array
+  std::vector<std::string> roles;      ///< `roles`
+  std::string tenant;                  ///< `tenant` or `tid`
+  std::string acr;                     ///< `acr`
+  std::vector<std::string> amr;        ///< `amr`
+  std::optional<WallTime> auth_time;   ///< `auth_time`
+  std::string client_id;               ///< `client_id`, or else `azp`
+  json::Value payload;                 ///< all claims as they came (`cnf` among them); texts in here were not checked
 };
 
 struct JwtVerdict {

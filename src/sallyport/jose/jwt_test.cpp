@@ -47,7 +47,8 @@ json::Object without(json::Object object, std::string_view name) {
   return object;
 }
 
-Result<Claims> verify_text(std::string_view payload, const JwtPolicy& rules = policy(), const json::Object& extra = {{"typ", "JWT"}}) {
+Result<Claims> verify_text(std::string_view payload, const JwtPolicy& rules = policy(),
+                           const json::Object& extra = {{"typ", "JWT"}}) {
   return verify_jwt(sign_jws(extra, payload, key()), keys(), rules, from_unix_seconds(now)).claims;
 }
 
@@ -145,8 +146,9 @@ TEST_CASE("iss is one of the issuers, byte for byte") {
 
 TEST_CASE("aud names us") {
   CHECK(verify(with(claims(), "aud", "game")).ok());
-  for (const json::Value& aud : {json::Value("mail"), json::Value("Chat"), json::Value(""), json::Value(json::Array{}), json::Value(1),
-                                 json::Value(json::Array{"chat", 1}), json::Value(json::Object{{"chat", 1}}), json::Value(nullptr)}) {
+  for (const json::Value& aud :
+       {json::Value("mail"), json::Value("Chat"), json::Value(""), json::Value(json::Array{}), json::Value(1),
+        json::Value(json::Array{"chat", 1}), json::Value(json::Object{{"chat", 1}}), json::Value(nullptr)}) {
     CHECK(mentions(refusal(verify(with(claims(), "aud", aud))), "aud"));
   }
   CHECK(mentions(refusal(verify(without(claims(), "aud"))), "aud"));
@@ -192,12 +194,14 @@ TEST_CASE("a lifetime beyond the policy is refused") {
 }
 
 TEST_CASE("times are numbers in range") {
-  CHECK(verify(with(claims(), "exp", static_cast<double>(now) + 10.75))->expires_at == WallTime(std::chrono::milliseconds(now * 1000 + 10750)));
+  CHECK(verify(with(claims(), "exp", static_cast<double>(now) + 10.75))->expires_at ==
+        WallTime(std::chrono::milliseconds(now * 1000 + 10750)));
   for (const char* claim : {"exp", "nbf", "iat", "auth_time"}) {
     CAPTURE(claim);
-    for (const json::Value& time : {json::Value("1800000300"), json::Value(-1), json::Value(-0.5), json::Value(std::int64_t{253402300800}),
-                                    json::Value(1e300), json::Value(std::int64_t{9223372036854775807}), json::Value(true),
-                                    json::Value(nullptr), json::Value(json::Array{})}) {
+    for (const json::Value& time :
+         {json::Value("1800000300"), json::Value(-1), json::Value(-0.5), json::Value(std::int64_t{253402300800}),
+          json::Value(1e300), json::Value(std::int64_t{9223372036854775807}), json::Value(true), json::Value(nullptr),
+          json::Value(json::Array{})}) {
       CHECK(mentions(refusal(verify(with(claims(), claim, time))), claim));
     }
   }

@@ -67,7 +67,8 @@ bool verifies(const json::Value& group, const std::string& jws) {
 
 using Cases = std::set<std::int64_t>;
 
-void judge_wycheproof(const std::string& path, int at_least, const Cases& refused_though_valid, const Cases& accepted_though_invalid) {
+void judge_wycheproof(const std::string& path, int at_least, const Cases& refused_though_valid,
+                      const Cases& accepted_though_invalid) {
   const json::Value file = read_json(path);
   int judged = 0;
   for (const json::Value& group : *file.find("testGroups")->array()) {
@@ -132,8 +133,9 @@ TEST_CASE("RFC 7520 and RFC 8037: signing again gives the published token, verif
 
 TEST_CASE("RFC 7520: the JSON serializations verify part by part, and are refused as tokens") {
   int verified = 0;
-  for (const char* path : {"cookbook/jws/4_5.signature_with_detached_content.json",
-                           "cookbook/jws/4_6.protecting_specific_header_fields.json", "cookbook/jws/4_8.multiple_signatures.json"}) {
+  for (const char* path :
+       {"cookbook/jws/4_5.signature_with_detached_content.json", "cookbook/jws/4_6.protecting_specific_header_fields.json",
+        "cookbook/jws/4_8.multiple_signatures.json"}) {
     CAPTURE(path);
     const json::Value example = read_json(path);
     const json::Value& serialized = *example.find("output")->find("json");
@@ -155,8 +157,10 @@ TEST_CASE("RFC 7520: the JSON serializations verify part by part, and are refuse
   CHECK(!parse_jws(json::dump(*unprotected.find("output")->find("json")), 65536).ok());
   const std::string detached =
       *read_json("cookbook/jws/4_5.signature_with_detached_content.json").find("output")->find_string("compact");
-  CHECK(!verify_jws(detached, set_of(*read_json("cookbook/jws/4_5.signature_with_detached_content.json").find("input")->find("key")),
-                    every_algorithm()).jws.ok());
+  CHECK(!verify_jws(detached,
+                    set_of(*read_json("cookbook/jws/4_5.signature_with_detached_content.json").find("input")->find("key")),
+                    every_algorithm())
+             .jws.ok());
 }
 
 TEST_CASE("RFC 7520 §6: the token that is encrypted there verifies before it is") {

@@ -13,28 +13,76 @@ namespace {
 Error weak(std::string detail) { return Error{Reason::config_invalid, "secret: " + std::move(detail)}; }
 
 // Words that a secret may not consist of, once lower-cased and freed of everything but letters and digits.
-constexpr std::string_view well_known[] = {
-    "secret",     "password",  "passw0rd", "changeit", "default", "admin",   "test",     "testing",  "key",       "private",
-    "privatekey", "sharedkey", "signing",  "hmackey",  "token",   "jwt",     "jwtkey",   "example",  "keyboardcat", "shhhh",
-    "shhhhh",     "shhhhhared", "qwerty",   "letmein",  "foobar",  "foo",     "bar",      "sallyport", "gateway",  "websocket",
-    "insecure",   "notsecret", "hello",    "helloworld", "abc",   "abcdef",  "123456",   "1234567890", "0123456789",
-    "0123456789abcdef", "1234567890abcdef", "abcdefghijklmnopqrstuvwxyz", "deadbeef", "cafebabe", "jwtio", "development", "dev",
-    "production", "prod",      "staging",  "nodejs",   "express", "django",  "rails",    "laravel",  "spring",    "flask"};
+constexpr std::string_view well_known[] = {"secret",
+                                           "password",
+                                           "passw0rd",
+                                           "changeit",
+                                           "default",
+                                           "admin",
+                                           "test",
+                                           "testing",
+                                           "key",
+                                           "private",
+                                           "privatekey",
+                                           "sharedkey",
+                                           "signing",
+                                           "hmackey",
+                                           "token",
+                                           "jwt",
+                                           "jwtkey",
+                                           "example",
+                                           "keyboardcat",
+                                           "shhhh",
+                                           "shhhhh",
+                                           "shhhhhared",
+                                           "qwerty",
+                                           "letmein",
+                                           "foobar",
+                                           "foo",
+                                           "bar",
+                                           "sallyport",
+                                           "gateway",
+                                           "websocket",
+                                           "insecure",
+                                           "notsecret",
+                                           "hello",
+                                           "helloworld",
+                                           "abc",
+                                           "abcdef",
+                                           "123456",
+                                           "1234567890",
+                                           "0123456789",
+                                           "0123456789abcdef",
+                                           "1234567890abcdef",
+                                           "abcdefghijklmnopqrstuvwxyz",
+                                           "deadbeef",
+                                           "cafebabe",
+                                           "jwtio",
+                                           "development",
+                                           "dev",
+                                           "production",
+                                           "prod",
+                                           "staging",
+                                           "nodejs",
+                                           "express",
+                                           "django",
+                                           "rails",
+                                           "laravel",
+                                           "spring",
+                                           "flask"};
 
 // Phrases that a secret may not contain, after the same cleaning: the placeholders of documentation and of jwt.io.
 constexpr std::string_view placeholders[] = {
-    "changeme",       "changethis",     "replaceme",     "replacethis",   "yoursecret",     "yourjwtsecret",
-    "256bitsecret",   "384bitsecret",   "512bitsecret",  "yourownsecret", "mysecret",       "supersecret",
-    "topsecret",      "verysecret",     "secretkey",     "secretatleast", "secretthatis",   "jwtsecret",
-    "tokensecret",    "sessionsecret",  "appsecret",     "accesssecret",  "refreshsecret",  "secretforjwt",
-    "djangoinsecure", "insertyour",     "putyour",       "enteryour",     "somelongsecret", "longsecret",
-    "donotuse",       "thisisasecret",  "thisisnotasecret", "notasecret", "yourkey",        "keyhere",
-    "secrethere",     "supersicher",    "geheim",        "motdepasse",    "contrasena"};
+    "changeme",       "changethis",    "replaceme",     "replacethis",    "yoursecret",       "yourjwtsecret", "256bitsecret",
+    "384bitsecret",   "512bitsecret",  "yourownsecret", "mysecret",       "supersecret",      "topsecret",     "verysecret",
+    "secretkey",      "secretatleast", "secretthatis",  "jwtsecret",      "tokensecret",      "sessionsecret", "appsecret",
+    "accesssecret",   "refreshsecret", "secretforjwt",  "djangoinsecure", "insertyour",       "putyour",       "enteryour",
+    "somelongsecret", "longsecret",    "donotuse",      "thisisasecret",  "thisisnotasecret", "notasecret",    "yourkey",
+    "keyhere",        "secrethere",    "supersicher",   "geheim",         "motdepasse",       "contrasena"};
 
 // Keys printed in RFC 7515 A.1 and RFC 7520 §3.5, base64url.
-constexpr std::string_view published[] = {
-    "AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ-EstJQLr_T-1qS0gZH75aKtMN3Yj0iPS4hcgUuTwjAzZr1Z9CAow",
-    "hJtXIZ2uSN5kbQfbtTNWbpdmhkV8FJG-Onbc6mxCcYg"};
+constexpr std::string_view published[] = {"AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ-EstJQLr_T-1qS0gZH75aKtMN3Yj0iPS4hcgUuTwjAzZr1Z9CAow",
+                                          "hJtXIZ2uSN5kbQfbtTNWbpdmhkV8FJG-Onbc6mxCcYg"};
 
 std::string cleaned(std::string_view secret) {
   std::string out;
@@ -84,7 +132,8 @@ Result<void> check_secret(Bytes secret) {
   for (const Byte byte : secret) seen.set(byte);
   if (seen.count() < 8) return weak("fewer than 8 different bytes");
   if (is_sequence(secret)) return weak("a sequence");
-  if (period(text_of(secret)).size() <= secret.size() / 2 && period(text_of(secret)).size() < 16) return weak("a short text repeated");
+  if (period(text_of(secret)).size() <= secret.size() / 2 && period(text_of(secret)).size() < 16)
+    return weak("a short text repeated");
 
   const std::string encoded = base64url_encode(secret);
   for (const std::string_view key : published) {
