@@ -1,0 +1,44 @@
+"""An identity provider's key set over HTTPS: it counts who asks, and can be down."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+
+from . import tokens
+from .waiting import Bell
+
+
+class KeySource:
+    def __init__(self):
+        self.fetched = 0
+        self.down = False
+        self.keys = tokens.PUBLISHED
+        self.bell = Bell()
+        self.url = ""
+
+    async def start(self, tls: ssl.SSLContext) -> "KeySource":
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0, ssl=tls)
+        self.url = f"https://localhost:{self._server.sockets[0].getsockname()[1]}/.well-known/jwks.json"
+        return self
+
+    def play(self) -> None:
+        self.fetched, self.down, self.keys = 0, False, tokens.PUBLISHED
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while not self.down:
+                await reader.readuntil(b"\r\n\r\n")
+                if self.down:
+                    break
+                self.fetched += 1
+                body = tokens.key_set(*self.keys).encode()
+                writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: application/jwk-set+json\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body))
+                await writer.drain()
+                self.bell.ring()
+        except (ConnectionError, asyncio.IncompleteReadError, ssl.SSLError):
+            pass
+        finally:
+            self.fetched += self.down
+            self.bell.ring()
+            writer.transport.abort()
