@@ -209,7 +209,7 @@ TEST_CASE("keys of a URL: a source that is down from the start is tried soon, th
   fetching.turn_until_fetched(*keys, 1);
   CHECK(!keys->snapshot());
   std::uint64_t fetches = 1;
-  for (const auto wait : {1s, 2s, 4s, 8s, 10s, 10s}) {
+  for (const Duration wait : {1s, 2s, 4s, 8s, 10s, 10s}) {
     fetching.clock.advance(wait * 8 / 10);
     fetching.turn_some();
     CHECK(fetching.server.requests() == static_cast<int>(fetches));

@@ -26,8 +26,9 @@ std::uint32_t crc32(std::string_view text) {
 std::array<char, checksum_size> checksum_of(std::string_view text) {
   constexpr std::string_view digits = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
   std::array<char, checksum_size> out;
+  constexpr std::uint32_t base = digits.size();
   std::uint32_t rest = crc32(text);
-  for (std::size_t place = checksum_size; place-- > 0; rest /= digits.size()) out[place] = digits[rest % digits.size()];
+  for (std::size_t place = checksum_size; place-- > 0; rest /= base) out[place] = digits[rest % base];
   return out;
 }
 
