@@ -48,6 +48,7 @@ net::Task<Ending> Relay::run(Bytes early_client, Bytes early_backend) {
   client_.stream.attach(wake, client_readable, client_writable);
   backend_.stream.attach(wake, backend_readable, backend_writable);
   client_.stream.resume_reading();
+  backend_.stream.resume_reading();
   session_ends_at_ = loop_.now() + session_.route().settings().max_session;
   set_expiry();
   if (control_ == ControlChannel::on) {
@@ -108,8 +109,7 @@ bool Relay::relay_units(Side& from) {
     run = {};
   };
   for (;;) {
-    const bool must_wait = phase_ == Phase::open && (to.blocked() || (is_client(from) && renewal_));
-    if (must_wait) {
+    if (phase_ == Phase::open && must_wait(from)) {
       send_run();
       hold_back(from);
       return false;
@@ -179,11 +179,12 @@ Relay::Fate Relay::judge_message(Side& from, const ws::Unit& unit) {
 }
 
 Relay::Fate Relay::judge_pong(Side& from, const ws::Unit& unit) {
-  if (!from.pinged || unit.payload_size != ping_payload_.size()) return Fate::forward;
+  if (!from.ping_payload || unit.payload_size != from.ping_payload->size()) return Fate::forward;
   std::array<Byte, ws::max_control_payload> plain;
   const Bytes payload = unit.unmask_into(plain);
-  if (!std::ranges::equal(payload, ping_payload_)) return Fate::forward;
+  if (!std::ranges::equal(payload, *from.ping_payload)) return Fate::forward;
   from.pinged.reset();
+  from.ping_payload.reset();
   return Fate::drop;
 }
 
@@ -304,14 +305,22 @@ void Relay::begin_close(const Error& error, By by) {
 
 void Relay::finish_if_done() {
   if (phase_ != Phase::closing) return;
-  // A backend that went away instead of answering a close leaves the client without its answer: it gets its own code back.
-  if (backend_.ended && client_.close_received && !client_.close_sent) {
-    send_close(client_, ending_.code, "");
+  const bool late = loop_.now() >= close_deadline_;
+  for (Side* side : {&client_, &backend_}) {
+    // Who asked for the end and will get no answer from the other side gets its own code back (RFC 6455 §5.5.1).
+    const bool no_answer = late || other(*side).ended || other(*side).failed;
+    if (side->close_received && no_answer) send_close(*side, ending_.code, "");
+  }
+  for (Side* side : {&client_, &backend_}) {
+    // Its answer to the close frame cannot be read any more; the end of our side of the stream asks it for the end of its own.
+    if (!side->failed || !side->close_sent || side->blocked() || side->finished) continue;
+    side->finished = true;
+    side->stream.finish();
   }
   const bool client_done = client_.ended || (client_.close_sent && client_.close_received);
   const bool backend_done = backend_.ended || backend_.close_sent;
   const bool flushed = (client_.ended || !client_.blocked()) && (backend_.ended || !backend_.blocked());
-  if ((client_done && backend_done && flushed) || loop_.now() >= close_deadline_) phase_ = Phase::over;
+  if ((client_done && backend_done && flushed) || late) phase_ = Phase::over;
 }
 
 net::Task<void> Relay::renew(Relay& relay, Secret token) {
@@ -319,10 +328,16 @@ net::Task<void> Relay::renew(Relay& relay, Secret token) {
   const net::Deadline deadline{relay.loop_.now() + relay.context_.limits.auth_timeout, Reason::auth_timeout};
   const std::shared_ptr<const Snapshot> current = relay.context_.current;
   const std::shared_ptr<const Route> route = current->routes.find(relay.session_.route().name());
-  if (route) {
-    relay.renewed_.emplace(co_await route->chain().renew(relay.session_.identity(), fresh, relay.context_.here, deadline));
-  } else {
-    relay.renewed_.emplace(Error{Reason::credential_invalid, "the route is not configured any more"});
+  try {
+    if (route) {
+      relay.renewed_.emplace(co_await route->chain().renew(relay.session_.identity(), fresh, relay.context_.here, deadline));
+    } else {
+      relay.renewed_.emplace(Error{Reason::credential_invalid, "the route is not configured any more"});
+    }
+  } catch (const std::exception& bug) {
+    // Nobody awaits this task, so what it throws would be lost and the client never read again.
+    relay.context_.metrics.bugs.add();
+    relay.renewed_.emplace(Error{Reason::internal_bug, bug.what()});
   }
   relay.waiter_.wake().raise(renewal_done);
 }
@@ -392,7 +407,7 @@ void Relay::check_liveness(Side& side, Instant now) {
   if (side.pinged && side.heard > *side.pinged) side.pinged.reset();
   if (side.pinged) {
     if (now < *side.pinged + ping.timeout) return;
-    if (other(side).blocked()) {
+    if (must_wait(side)) {
       // It is not being read, so it cannot be heard.
       side.pinged = now;
       return;
@@ -401,9 +416,9 @@ void Relay::check_liveness(Side& side, Instant now) {
     return begin_close(Error{reason, "no answer to a ping"}, by(side));
   }
   if (now < side.heard + ping.every) return;
-  context_.random.fill(ping_payload_);
+  context_.random.fill(side.ping_payload.emplace());
   std::string frame;
-  ws::append_ping(frame, ping_payload_, is_client(side) ? std::nullopt : std::optional(new_mask(context_.random)));
+  ws::append_ping(frame, *side.ping_payload, is_client(side) ? std::nullopt : std::optional(new_mask(context_.random)));
   side.pinged = now;
   send(side, bytes_of(frame));
 }

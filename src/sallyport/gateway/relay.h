@@ -90,10 +90,12 @@ class Relay {
     std::uint32_t readable_bit;
     bool ended = false;            // nothing will come from it any more
     bool failed = false;           // its frames are not to be read any more
+    bool finished = false;         // nothing more is written to it
     bool close_sent = false;
     bool close_received = false;
     Instant heard;
     std::optional<Instant> pinged;
+    std::optional<std::array<Byte, 8>> ping_payload;  // of the last ping, until it is answered
     Instant blocked_since{};
     std::size_t taken_since_blocked = 0;
     Traffic traffic;
@@ -104,6 +106,8 @@ class Relay {
   Side& other(Side& side) { return &side == &client_ ? backend_ : client_; }
   bool is_client(const Side& side) const { return &side == &client_; }
   By by(const Side& side) const { return is_client(side) ? By::client : By::backend; }
+  // What it sends would have nowhere to go now, so it is not read.
+  bool must_wait(Side& from) { return other(from).blocked() || (is_client(from) && renewal_); }
 
   void pump(Side& from);
   bool relay_units(Side& from);
@@ -147,7 +151,6 @@ class Relay {
   Instant session_ends_at_{};
   Instant close_deadline_{};
   bool noticed_ = false;
-  std::array<Byte, 8> ping_payload_{};
   std::optional<net::Task<void>> renewal_;
   std::optional<Result<auth::Identity>> renewed_;
 };
