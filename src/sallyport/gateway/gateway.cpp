@@ -74,6 +74,7 @@ Result<void> Gateway::load_revocations() {
   while (!loaded) control_.turn(std::chrono::seconds(1));
   TRY(const auto revocations, *std::move(loaded));
   for (const store::Revocation& revocation : revocations) shared_.revocations.add(revocation);
+  watched_id_ = shared_.revocations.last_id();
   return {};
 }
 
@@ -232,11 +233,12 @@ net::Task<Result<bool>> Gateway::close_connection(std::string id, std::string re
   co_return false;
 }
 
-// Revocations that came into the store by another process.
+// Revocations that came into the store by another process. The place reached is the watch's own: one of ours may have a higher id than
+// one of theirs that was not seen yet.
 net::Task<void> Gateway::watch_revocations() {
   for (;;) {
     co_await control_.sleep_until(control_.now() + watch_interval);
-    const auto fresh = co_await store_->revocations(shared_.revocations.last_id(), control_.wall());
+    const auto fresh = co_await store_->revocations(watched_id_, control_.wall());
     if (store_answers_ != fresh.ok()) {
       Event event(shared_.log, control_.wall(), fresh.ok() ? Level::info : Level::error, fresh.ok() ? "store.back" : "store.down");
       if (!fresh.ok()) event.text("detail", fresh.error().detail);
@@ -244,8 +246,8 @@ net::Task<void> Gateway::watch_revocations() {
     store_answers_ = fresh.ok();
     if (!fresh.ok()) continue;
     for (const store::Revocation& revocation : *fresh) {
-      shared_.revocations.add(revocation);
-      (void)(co_await close_covered(revocation));
+      watched_id_ = std::max(watched_id_, revocation.id);
+      if (shared_.revocations.add(revocation)) (void)(co_await close_covered(revocation));
     }
   }
 }

@@ -94,6 +94,7 @@ class Gateway {
   std::vector<std::unique_ptr<auth::KeyUpkeep>> key_upkeeps_;
   std::shared_ptr<std::atomic<bool>> upkeep_stopped_;
   bool store_answers_ = true;
+  std::uint64_t watched_id_ = 0;  // the last revocation that watch_revocations() has seen
 };
 
 }  // namespace sallyport::gateway

@@ -31,15 +31,16 @@ bool covers(const store::Revocation& revocation, const auth::Identity& identity)
   return !identity->issued_at || *identity->issued_at <= *revocation.issued_before;
 }
 
-void Revocations::add(const store::Revocation& revocation) {
+bool Revocations::add(const store::Revocation& revocation) {
   const std::unique_lock lock(mutex_);
   const std::string key = handle_key(revocation.handle, revocation.value);
   const auto [first, last] = by_handle_.equal_range(key);
   for (auto at = first; at != last; ++at) {
-    if (at->second.id == revocation.id) return;
+    if (at->second.id == revocation.id) return false;
   }
   by_handle_.emplace(key, revocation);
   last_id_ = std::max(last_id_, revocation.id);
+  return true;
 }
 
 Result<void> Revocations::check(const auth::Identity& identity, std::string_view connection) const {

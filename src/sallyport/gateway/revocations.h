@@ -22,7 +22,8 @@ bool covers(const store::Revocation& revocation, const auth::Identity& identity)
 /// Threads: any. Read at a handshake and a renewal, written by a revocation.
 class Revocations {
  public:
-  void add(const store::Revocation& revocation);
+  /// False when it was there already.
+  bool add(const store::Revocation& revocation);
   /// Errors: `credential.revoked` when any of the identity's handles is covered.
   Result<void> check(const auth::Identity& identity, std::string_view connection) const;
   /// Forgets what ended before `now`.
