@@ -2,8 +2,10 @@
 
 #include <algorithm>
 
+#include "sallyport/auth/token.h"
 #include "sallyport/base/encoding.h"
 #include "sallyport/http/forward.h"
+#include "sallyport/http/grammar.h"
 #include "sallyport/http/response.h"
 #include "sallyport/ws/compose.h"
 
@@ -21,6 +23,18 @@ net::Task<void> serve_connection(Shard& shard, std::size_t listener, net::Fd fd,
   co_await connection.serve();
 }
 
+// Counts as one open connection for as long as it lives, whichever way the relay ends.
+class OpenGauge {
+ public:
+  explicit OpenGauge(metric::Gauge& gauge) : gauge_(gauge) { gauge_.add(1); }
+  OpenGauge(const OpenGauge&) = delete;
+  OpenGauge& operator=(const OpenGauge&) = delete;
+  ~OpenGauge() { gauge_.add(-1); }
+
+ private:
+  metric::Gauge& gauge_;
+};
+
 void count_refusal(Shard& shard, Reason reason) { shard.metrics.refused[static_cast<std::size_t>(reason)].add(); }
 
 // Before the 101 every refused credential looks the same, whichever way the refusal is told.
@@ -31,7 +45,8 @@ Reason told_reason(Reason reason) {
 // `bearer.<token>` is never echoed: it would put the token into logs of answers.
 std::optional<std::string> first_plain_subprotocol(const http::Upgrade& upgrade) {
   for (const std::string& offered : upgrade.subprotocols()) {
-    if (!offered.starts_with("bearer.")) return offered;
+    const std::string_view start = std::string_view(offered).substr(0, auth::token_subprotocol_prefix.size());
+    if (!http::equal_ignoring_case(start, auth::token_subprotocol_prefix)) return offered;
   }
   return std::nullopt;
 }
@@ -106,6 +121,8 @@ net::Task<Result<void>> Connection::run() {
                                                                    Reason::limit_connections_ip));
   CO_TRY(const auto session, shard_.sessions.admit(base64url_encode(bytes_of(shard_.random.bytes(16))), std::move(identity), route_,
                                                    peer_.address.ip(), loop_.wall(), waiter_, std::move(network_place)));
+  // A drain closes whom it finds in the table; who comes into it after that must not stay.
+  if (shard_.shared.draining) co_return Error{Reason::server_draining, "admitted while draining"};
   pending_.leave();
   CO_TRY(Upstream upstream, co_await open_upstream(upgrade, *session));
   CO_TRY_OK(co_await write_switching(upgrade, upstream.subprotocol));
@@ -219,9 +236,11 @@ net::Task<Result<Connection::Upstream>> Connection::open_upstream(const http::Up
 
 net::Task<Result<void>> Connection::write_switching(const http::Upgrade& upgrade, const std::optional<std::string>& subprotocol) {
   // A browser fails a connection that answers none of its subprotocols; when the backend chose none, the control channel is ours.
+  // It is not promised where there is none: what a client then says to the gateway, a token, would go on to the backend.
   std::optional<std::string_view> chosen = subprotocol;
   const auto& offered = upgrade.subprotocols();
-  if (!chosen && std::ranges::find(offered, control_subprotocol) != offered.end()) chosen = control_subprotocol;
+  const bool wanted = wants_control(upgrade) && std::ranges::find(offered, control_subprotocol) != offered.end();
+  if (!chosen && wanted) chosen = control_subprotocol;
   const std::string answer = http::make_switching(http::accept_key(upgrade.key()), chosen);
   switched_ = true;
   co_return co_await waiter_.write_all(*client_, bytes_of(answer), deadline(refusal_timeout, Reason::peer_too_slow));
@@ -237,7 +256,7 @@ bool Connection::wants_control(const http::Upgrade& upgrade) const {
 net::Task<void> Connection::relay(const auth::Evidence& evidence, Session& session, Upstream upstream) {
   Metrics& metrics = shard_.metrics;
   metrics.connections_accepted.add();
-  metrics.connections_open.add(1);
+  const OpenGauge open(metrics.connections_open);
   metrics.handshake_seconds.observe(std::chrono::duration<double>(loop_.clock().now() - accepted_at_).count());
   {
     Event event(shard_.shared.log, loop_.wall(), Level::info, "connection.accepted");
@@ -253,7 +272,6 @@ net::Task<void> Connection::relay(const auth::Evidence& evidence, Session& sessi
   Relay relay(context, waiter_, session, evidence,
               wants_control(evidence.upgrade) ? Relay::ControlChannel::on : Relay::ControlChannel::off, *client_, *upstream.stream);
   const Ending ending = co_await relay.run(bytes_of(received_), bytes_of(upstream.early));
-  metrics.connections_open.add(-1);
   metrics.closed[static_cast<std::size_t>(ending.reason)].add();
   Event event(shard_.shared.log, loop_.wall(), Level::info, "connection.closed");
   event.text("connection", session.id()).text("route", route_->name()).text("subject", session.identity()->subject);
