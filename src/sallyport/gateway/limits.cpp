@@ -3,10 +3,15 @@
 #include <algorithm>
 
 namespace sallyport::gateway {
+namespace {
+
+constexpr std::size_t most_networks = 100'000;
+
+}  // namespace
 
 TokenBucket::TokenBucket(config::Rate rate, Instant now)
     : per_second_(static_cast<double>(rate.count) / static_cast<double>(rate.per.count())),
-      burst_(std::max(1.0, std::max(per_second_, rate.per.count() > 1 ? static_cast<double>(rate.count) : 0.0))),
+      burst_(std::max(1.0, static_cast<double>(rate.count))),
       tokens_(burst_),
       filled_(now) {}
 
@@ -31,14 +36,19 @@ HandshakeRates::Answer HandshakeRates::ask(const std::string& network, config::R
   const std::scoped_lock lock(mutex_);
   // A peer that was quiet for as long as it takes to fill its buckets needs no memory.
   const Duration forget = std::max<Duration>(std::chrono::seconds(10), 2 * rate.per);
-  if (now - swept_ > forget) {
+  if (now - swept_ > std::min<Duration>(forget, std::chrono::seconds(10))) {
     std::erase_if(peers_, [&](const auto& peer) { return now - peer.second.last > forget; });
     swept_ = now;
   }
-  auto [found, is_new] = peers_.try_emplace(network, Peer{TokenBucket(rate, now), TokenBucket(rate, now), now});
-  found->second.last = now;
-  if (found->second.polite.take(now)) return Answer::allowed;
-  return found->second.rude.take(now) ? Answer::refuse : Answer::drop;
+  // Whoever owns many networks must not own our memory: beyond so many, strangers share one bucket.
+  const bool full = peers_.size() >= most_networks && !peers_.contains(network);
+  const Peer fresh{rate, TokenBucket(rate, now), TokenBucket(rate, now), now};
+  const auto [found, is_new] = peers_.try_emplace(full ? std::string() : network, fresh);
+  Peer& peer = found->second;
+  if (peer.rate != rate) peer = fresh;
+  peer.last = now;
+  if (peer.polite.take(now)) return Answer::allowed;
+  return peer.rude.take(now) ? Answer::refuse : Answer::drop;
 }
 
 Result<ConnectionCounts::Place> ConnectionCounts::enter(std::string key, std::uint32_t most, Reason full) {

@@ -16,7 +16,7 @@
 /// the data path counts in its own connection.
 namespace sallyport::gateway {
 
-/// So many in such a time, with a burst of one second's worth (at least one).
+/// So many in such a time. What was not used is kept up to one `count`, so that it may come in one burst.
 class TokenBucket {
  public:
   TokenBucket(config::Rate rate, Instant now);
@@ -75,6 +75,7 @@ class HandshakeRates {
 
  private:
   struct Peer {
+    config::Rate rate;
     TokenBucket polite;
     TokenBucket rude;
     Instant last;

@@ -73,9 +73,10 @@ net::Task<Ending> Relay::run(Bytes early_client, Bytes early_backend) {
     if (bits & client_writable) flush(client_);
     if (bits & backend_writable) flush(backend_);
     if (bits & renewal_done) take_renewal();
-    if (bits & timer_due) on_time();
     if (bits & client_readable) pump(client_);
     if (bits & backend_readable) pump(backend_);
+    // After reading: a loop that was late itself must not find its peers silent.
+    if (bits & timer_due) on_time();
     finish_if_done();
   }
   client_.stream.finish();
@@ -145,8 +146,12 @@ bool Relay::relay_units(Side& from) {
 Relay::Fate Relay::judge(Side& from, const ws::Unit& unit) {
   if (unit.kind == ws::Unit::Kind::close) return take_close(from, unit);
   if (phase_ != Phase::open) return Fate::drop;
-  if (unit.kind == ws::Unit::Kind::pong) return judge_pong(from, unit);
-  if (is_client(from) && !rate_.take(loop_.now())) {
+  if (unit.kind == ws::Unit::Kind::pong && judge_pong(from, unit) == Fate::drop) return Fate::drop;
+  if (!is_client(from)) {
+    if (unit.kind == ws::Unit::Kind::ping) ++pongs_owed_;
+  } else if (unit.kind == ws::Unit::Kind::pong && pongs_owed_ > 0) {
+    --pongs_owed_;  // an answer is not a message of the client's own making
+  } else if (!rate_.take(loop_.now())) {
     begin_close(Error{Reason::limit_message_rate, "more messages than the route allows"}, By::client);
     return Fate::drop;
   }
@@ -165,7 +170,8 @@ Relay::Fate Relay::judge_message(Side& from, const ws::Unit& unit) {
       } else {
         // Only the gateway speaks on this channel: another user's text, sent on by the backend, must not pass for its word.
         context_.metrics.control_spoofed.add();
-        Event(context_.log, loop_.wall(), Level::warning, "control.spoofed").text("connection", session_.id());
+        if (!std::exchange(spoof_logged_, true))
+          Event(context_.log, loop_.wall(), Level::warning, "control.spoofed").text("connection", session_.id());
       }
       return Fate::drop;
     }
@@ -347,7 +353,9 @@ void Relay::take_renewal() {
   Result<auth::Identity> fresh = *std::exchange(renewed_, std::nullopt);
   if (phase_ != Phase::open) return;
   std::string frame;
-  if (!fresh.ok() && row(fresh.error().reason).http_status == 503) {
+  const bool undecided = !fresh.ok() && (row(fresh.error().reason).http_status == 503 ||
+                                         fresh.error().reason == Reason::auth_timeout);
+  if (undecided) {
     // Nothing was proved wrong: the present identity holds until its own end, and the client may ask again.
     ws::append_text(frame, ws::denied_notice(fresh.error().reason, std::nullopt));
     send(client_, bytes_of(frame));
@@ -376,7 +384,8 @@ void Relay::set_expiry() {
   const Duration left = session_.identity()->expires_at - loop_.wall();
   const bool can_refresh = refresh.in_band && control_ == ControlChannel::on;
   expires_at_ = loop_.now() + left + (can_refresh ? refresh.grace : std::chrono::seconds(0));
-  notice_at_ = loop_.now() + left - refresh.notice;
+  // A notice as long as the credential itself would be followed by the next one at once.
+  notice_at_ = loop_.now() + left - std::min<Duration>(refresh.notice, left / 2);
   noticed_ = !can_refresh;
 }
 

@@ -151,6 +151,8 @@ class Relay {
   Instant session_ends_at_{};
   Instant close_deadline_{};
   bool noticed_ = false;
+  bool spoof_logged_ = false;
+  std::uint32_t pongs_owed_ = 0;  // by the client, for pings of the backend
   std::optional<net::Task<void>> renewal_;
   std::optional<Result<auth::Identity>> renewed_;
 };

@@ -70,6 +70,10 @@ class Readiness final : public IoHandler {
   void want_write();
   /// Says that the TLS layer waits for readability in the middle of a write, or the reverse; both bits are then raised together.
   void tie() { tied_ = true; }
+  /// Raises the readable bit again without the kernel: there is something to read that it does not know of.
+  void remind() {
+    if (wake_) wake_->raise(readable_);
+  }
   void on_io(std::uint32_t epoll_events) override;
 
  private:

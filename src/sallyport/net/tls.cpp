@@ -231,8 +231,11 @@ IoResult TlsStream::read(MutableBytes into) {
     std::size_t count = 0;
     const int code = SSL_read_ex(ssl_, into.data() + filled, into.size() - filled, &count);
     if (code != 1) {
-      if (filled > 0) break;
-      return settle(code, false);
+      if (filled == 0) return settle(code, false);
+      // An end that came right behind the data may raise no event of its own.
+      const int error = SSL_get_error(ssl_, code);
+      if (error != SSL_ERROR_WANT_READ && error != SSL_ERROR_WANT_WRITE) readiness_.remind();
+      break;
     }
     filled += count;
     if (!SSL_has_pending(ssl_)) break;
