@@ -1,0 +1,35 @@
+"""The documents name only what exists."""
+
+import pathlib
+import re
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+PAGES = [p for p in ROOT.rglob("*.md") if not {"node_modules", "build", "vectors", ".git"} & set(p.relative_to(ROOT).parts)]
+
+
+def exists(name: str) -> bool:
+    candidates = [name, f"src/sallyport/{name}", f"tests/scenarios/{name}", f"tests/{name}"]
+    return any(list(ROOT.glob(candidate)) for candidate in candidates)
+
+
+def test_named_files_exist():
+    missing = []
+    for page in PAGES:
+        text = page.read_text()
+        names = re.findall(r"`([A-Za-z0-9_./*-]+\.(?:h|cpp|py|yaml|md|json))`", text)
+        names += [link for link in re.findall(r"\]\(([^)#:]+)\)", text)]
+        for name in names:
+            if not exists(name) and not (page.parent / name).exists():
+                missing.append(f"{page.relative_to(ROOT)}: {name}")
+    assert not missing, "\n".join(missing)
+
+
+def test_named_make_targets_exist():
+    targets = set(re.findall(r"^([a-z0-9-]+):", (ROOT / "Makefile").read_text(), re.M))
+    missing = []
+    for page in PAGES:
+        for target in re.findall(r"`make ([a-z0-9-]+)[^`]*`|^make ([a-z0-9-]+)", page.read_text(), re.M):
+            name = target[0] or target[1]
+            if name not in targets:
+                missing.append(f"{page.relative_to(ROOT)}: make {name}")
+    assert not missing, "\n".join(missing)
