@@ -407,13 +407,14 @@ def parse_arguments():
     parser.add_argument("--sizes", default="512,64,4096,65536", help="message sizes in bytes, with commas")
     parser.add_argument("--output", type=pathlib.Path, default=BENCH / "results/latest.json")
     options = parser.parse_args()
+    options.programs, options.sallyport = options.programs.resolve(), options.sallyport.resolve()
     options.sizes = [int(size) for size in options.sizes.split(",")]
     return options
 
 
 def main():
     options = parse_arguments()
-    folder = (options.programs / "bench").resolve()
+    folder = options.programs / "bench"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     folder.chmod(0o755)
