@@ -3,32 +3,13 @@
 #include "sallyport/auth/anonymous/anonymous.h"
 #include "sallyport/auth/jwt/jwt.h"
 #include "sallyport/auth/opaque/opaque.h"
+#include "sallyport/store/memory/config.h"
 #include "sallyport/store/memory/memory_backend.h"
+#include "sallyport/store/sqlite/config.h"
 #include "sallyport/store/sqlite/sqlite_backend.h"
 
 namespace sallyport::gateway {
 namespace {
-
-struct MemoryPlugConfig {};
-
-struct SqlitePlugConfig {
-  config::FilePath path;
-  std::chrono::milliseconds busy_timeout{1000};
-};
-
-config::Plug memory_plug() {
-  return {"memory", config::Maturity::stable, config::Posture::hostile_clients, {},
-          config::schema<MemoryPlugConfig>("store.memory",
-                                           "Keeps everything in the process: revocations and tokens are forgotten at a restart.")};
-}
-
-config::Plug sqlite_plug() {
-  return {"sqlite", config::Maturity::stable, config::Posture::hostile_clients, {},
-          config::schema("store.sqlite", "Keeps everything in one file; several gateways on one machine may share it.",
-                         config::field(&SqlitePlugConfig::path, "path", "The file; its folder must exist.", config::required),
-                         config::field(&SqlitePlugConfig::busy_timeout, "busy_timeout", "Longest wait for another process's lock.",
-                                       config::between(std::chrono::milliseconds(0), std::chrono::seconds(10))))};
-}
 
 // Where the mechanism looks for its token.
 std::vector<std::string> sources_of(const config::Choice& choice) {
@@ -50,8 +31,8 @@ const std::vector<config::Plug>& authenticator_plugs() {
 
 const std::vector<config::Plug>& store_plugs() {
   static const std::vector<config::Plug> plugs = {
-      memory_plug(),
-      sqlite_plug(),
+      store::memory_plug(),
+      store::sqlite_plug(),
   };
   return plugs;
 }
@@ -88,9 +69,9 @@ Result<std::vector<std::shared_ptr<const auth::Authenticator>>> make_authenticat
 }
 
 Result<std::unique_ptr<store::Backend>> make_store(const config::Choice& choice) {
-  if (choice.get<MemoryPlugConfig>()) return std::unique_ptr<store::Backend>(std::make_unique<store::MemoryBackend>());
-  if (const auto* sqlite = choice.get<SqlitePlugConfig>()) {
-    TRY(auto backend, store::SqliteBackend::make({.path = sqlite->path.path, .busy_timeout = sqlite->busy_timeout}));
+  if (choice.get<store::MemoryConfig>()) return std::unique_ptr<store::Backend>(std::make_unique<store::MemoryBackend>());
+  if (const auto* sqlite = choice.get<store::SqliteConfig>()) {
+    TRY(auto backend, store::SqliteBackend::make(*sqlite));
     return std::unique_ptr<store::Backend>(std::move(backend));
   }
   return Error{Reason::config_invalid, "no store is called '" + choice.kind + "'"};

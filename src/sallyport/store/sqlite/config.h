@@ -1,13 +1,16 @@
 #pragma once
 
 #include <chrono>
-#include <string>
+
+#include "sallyport/config/plug.h"
 
 namespace sallyport::store {
 
 struct SqliteConfig {
-  std::string path;                              ///< of the file; relative to the working directory, its folder exists
+  config::FilePath path;                         ///< its folder exists
   std::chrono::milliseconds busy_timeout{1000};  ///< longest wait for another process's lock
 };
+
+config::Plug sqlite_plug();
 
 }  // namespace sallyport::store

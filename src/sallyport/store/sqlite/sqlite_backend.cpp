@@ -63,7 +63,7 @@ class UseNotes {
 
 // What the jobs use. A job may be the last to hold it, so it must not hold the threads that run the jobs.
 struct Shared {
-  explicit Shared(const SqliteConfig& config) : reading(config.path), writing(config.path) {}
+  explicit Shared(const SqliteConfig& config) : reading(config.path.path), writing(config.path.path) {}
 
   Result<void> write_uses(const Patience& patience) {
     const std::vector<rows::Use> uses = notes.all();
@@ -177,13 +177,13 @@ class SqliteBackend::LoopStore final : public Store {
 };
 
 Result<std::unique_ptr<SqliteBackend>> SqliteBackend::make(SqliteConfig config) {
-  if (config.path.empty() || config.path.find('\0') != std::string::npos) {
+  if (config.path.empty() || config.path.path.find('\0') != std::string::npos) {
     return Error{Reason::config_invalid, "store.sqlite.path: give the name of a file"};
   }
   std::error_code error;
   // Also takes away what SQLite would see in names like `:memory:`.
-  config.path = std::filesystem::absolute(config.path, error).string();
-  if (error) return Error{Reason::config_invalid, "store.sqlite.path '" + config.path + "': " + error.message()};
+  config.path.path = std::filesystem::absolute(config.path.path, error).string();
+  if (error) return Error{Reason::config_invalid, "store.sqlite.path '" + config.path.path + "': " + error.message()};
   auto core = std::make_shared<Core>(config);
   TRY_OK(core->shared->writing.start(config.busy_timeout));
   return std::unique_ptr<SqliteBackend>(new SqliteBackend(std::move(core)));

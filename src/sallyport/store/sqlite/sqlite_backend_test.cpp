@@ -87,7 +87,7 @@ class FullDisk {
 
 std::unique_ptr<SqliteBackend> make(const std::string& path,
                                     std::chrono::milliseconds busy_timeout = std::chrono::seconds(5)) {
-  return must(SqliteBackend::make({path, busy_timeout}));
+  return must(SqliteBackend::make({{path}, busy_timeout}));
 }
 
 // A backend, a loop and a store on a file of their own; a lock is waited for no longer than 20 ms.
@@ -107,7 +107,7 @@ struct Scene {
 };
 
 std::string refusal(const std::string& path) {
-  const auto made = SqliteBackend::make({path});
+  const auto made = SqliteBackend::make({{path}});
   REQUIRE(refused(made, Reason::config_invalid));
   CHECK(made.error().detail.find(path) != std::string::npos);
   return made.error().detail;
@@ -158,8 +158,8 @@ TEST_CASE("sqlite: paths that cannot hold the database are refused with the way 
   CHECK(contains(refusal(folder.file("missing/sallyport.db")), "mkdir -m 700 '" + folder.file("missing/") + "'"));
   std::filesystem::create_directory(folder.file("folder"));
   CHECK(contains(refusal(folder.file("folder")), "not a regular file"));
-  CHECK(refused(SqliteBackend::make({""}), Reason::config_invalid));
-  CHECK(refused(SqliteBackend::make({std::string("a\0b", 3)}), Reason::config_invalid));
+  CHECK(refused(SqliteBackend::make({{""}}), Reason::config_invalid));
+  CHECK(refused(SqliteBackend::make({{std::string("a\0b", 3)}}), Reason::config_invalid));
   CHECK_FALSE(std::filesystem::exists(folder.file("missing")));
 }
 
@@ -197,7 +197,7 @@ TEST_CASE("sqlite: a file that is no database is refused and left alone") {
   const Folder folder;
   const std::string text(4096, 'x');
   std::ofstream(folder.file()) << text;
-  const auto made = SqliteBackend::make({folder.file()});
+  const auto made = SqliteBackend::make({{folder.file()}});
   REQUIRE(refused(made, Reason::store_unavailable));
   CHECK(contains(made.error().detail, "file is not a database"));
   CHECK(std::filesystem::file_size(folder.file()) == text.size());
@@ -214,7 +214,7 @@ TEST_CASE("sqlite: a locked file cannot be started with, in SQLite's words") {
   const Folder folder;
   Outsider outsider(folder.file());
   outsider.run("BEGIN EXCLUSIVE");
-  const auto made = SqliteBackend::make({folder.file(), std::chrono::milliseconds(20)});
+  const auto made = SqliteBackend::make({{folder.file()}, std::chrono::milliseconds(20)});
   REQUIRE(refused(made, Reason::store_unavailable));
   CHECK(contains(made.error().detail, "database is locked"));
   outsider.run("COMMIT");
@@ -227,7 +227,7 @@ TEST_CASE("sqlite: many backends may start on a new file at once") {
   std::atomic<int> started = 0;
   for (int i = 0; i < 4; ++i) {
     threads.emplace_back([&] {
-      if (SqliteBackend::make({folder.file(), std::chrono::seconds(10)}).ok()) ++started;
+      if (SqliteBackend::make({{folder.file()}, std::chrono::seconds(10)}).ok()) ++started;
     });
   }
   for (std::thread& thread : threads) thread.join();
