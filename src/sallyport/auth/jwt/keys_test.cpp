@@ -306,6 +306,33 @@ TEST_CASE("keys of a URL: those who wait share one fetch, from any loop") {
   CHECK(fetching.server.requests() == 2);
 }
 
+TEST_CASE("keys of a URL: the control loop on a thread of its own") {
+  const SystemClock clock;
+  const TokenMaker maker;
+  JwksServer server(maker.jwks());
+  server.hold();
+  net::Loop control(clock);
+  const auto keys = std::make_shared<UrlKeys>(UrlKeysSettings{server.url(), "", 300s}, control);
+  std::thread thread([&] {
+    crypto::FakeRandom random;
+    net::HttpClient client(control);
+    const KeyUpkeep upkeep(keys, client, random);
+    control.run();
+  });
+  while (server.requests() == 0) std::this_thread::yield();
+
+  Scene scene(clock);
+  Pending<Result<KeySource::Snapshot>> waiting(scene.loop, keys->newer_than(nullptr, scene.loop, scene.deadline()));
+  scene.loop.turn(1ms);
+  CHECK(!waiting.done());
+  server.release();
+  CHECK(holds(waiting.wait().value(), maker));
+  CHECK(holds(keys->snapshot(), maker));
+  CHECK(keys->status().fetches_ok == 1);
+  control.stop();
+  thread.join();
+}
+
 TEST_CASE("keys of a URL: who waits goes at the deadline, and the fetch goes on") {
   const TokenMaker maker;
   Fetching fetching(maker.jwks());
