@@ -426,6 +426,22 @@ TEST_CASE("dangerous settings in force are collected and must be acknowledged") 
             .dangers.empty());
 }
 
+TEST_CASE("a dangerous alternative is dangerous when it is chosen") {
+  struct Open {};
+  struct Door {
+    Choice lock;
+  };
+  const auto open = schema<Open>("open", "Lets in anybody.");
+  const auto door = schema("door", "A door.", field(&Door::lock, "lock", "Its lock.", required,
+                                                    one_of({choice("dangerous_open", open), choice("shut", open)})));
+  const auto reading = read(door, "lock: { dangerous_open: {} }\n", "gw.yaml", context());
+  REQUIRE(reading.ok());
+  REQUIRE(reading.dangers.size() == 1);
+  CHECK(reading.dangers[0].path == "lock.dangerous_open");
+  CHECK(reading.dangers[0].name == "dangerous_open");
+  CHECK(read(door, "lock: { shut: {} }\n", "gw.yaml", context()).dangers.empty());
+}
+
 TEST_CASE("what only the world tells is reported at its place too") {
   auto reading = read(sample::config_schema, good, "gw.yaml", context());
   REQUIRE(reading.ok());

@@ -614,6 +614,10 @@ class OneOfType : public Type {
       }
       chosen = {&entry, index};
     }
+    if (chosen.first != nullptr && chosen.first->key.starts_with("dangerous_")) {
+      reader.dangers.push_back({chosen.first->mark, join_path(path, chosen.first->key), chosen.first->key,
+                                alternatives_[chosen.second].schema->doc});
+    }
     return chosen;
   }
 

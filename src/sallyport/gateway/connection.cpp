@@ -271,6 +271,7 @@ net::Task<void> Connection::relay(const auth::Evidence& evidence, Session& sessi
                              shard_.snapshot};
   Relay relay(context, waiter_, session, evidence,
               wants_control(evidence.upgrade) ? Relay::ControlChannel::on : Relay::ControlChannel::off, *client_, *upstream.stream);
+  received_.shrink_to_fit();  // kept for hours, and nearly always empty
   const Ending ending = co_await relay.run(bytes_of(received_), bytes_of(upstream.early));
   metrics.closed[static_cast<std::size_t>(ending.reason)].add();
   Event event(shard_.shared.log, loop_.wall(), Level::info, "connection.closed");
