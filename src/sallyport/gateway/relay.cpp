@@ -123,7 +123,13 @@ bool Relay::relay_units(Side& from) {
       return true;
     }
     if (unit->kind == ws::Unit::Kind::need_more) break;
-    if (judge(from, *unit) == Fate::drop) continue;
+    const Result<Fate> fate = judge(from, *unit);
+    if (!fate.ok()) {
+      send_run();  // first, or it would come behind the close frame
+      begin_close(fate.error(), by(from));
+      continue;
+    }
+    if (*fate == Fate::drop) continue;
     if (unit->in_input && !run.empty() && run.data() + run.size() == unit->wire.data()) {
       run = Bytes(run.data(), run.size() + unit->wire.size());
       continue;
@@ -143,7 +149,7 @@ bool Relay::relay_units(Side& from) {
   return true;
 }
 
-Relay::Fate Relay::judge(Side& from, const ws::Unit& unit) {
+Result<Relay::Fate> Relay::judge(Side& from, const ws::Unit& unit) {
   if (unit.kind == ws::Unit::Kind::close) return take_close(from, unit);
   if (phase_ != Phase::open) return Fate::drop;
   if (unit.kind == ws::Unit::Kind::pong && judge_pong(from, unit) == Fate::drop) return Fate::drop;
@@ -152,13 +158,13 @@ Relay::Fate Relay::judge(Side& from, const ws::Unit& unit) {
   } else if (unit.kind == ws::Unit::Kind::pong && pongs_owed_ > 0) {
     --pongs_owed_;  // an answer is not a message of the client's own making
   } else if (!rate_.take(loop_.now())) {
-    begin_close(Error{Reason::limit_message_rate, "more messages than the route allows"}, By::client);
-    return Fate::drop;
+    return Error{Reason::limit_message_rate, "more messages than the route allows"};
   }
-  return unit.is_message() ? judge_message(from, unit) : Fate::forward;
+  if (!unit.is_message()) return Fate::forward;
+  return judge_message(from, unit);
 }
 
-Relay::Fate Relay::judge_message(Side& from, const ws::Unit& unit) {
+Result<Relay::Fate> Relay::judge_message(Side& from, const ws::Unit& unit) {
   const bool may_be_control = control_ == ControlChannel::on && unit.kind == ws::Unit::Kind::text;
   if (may_be_control) {
     std::vector<Byte>& plain = context_.scratch.plain;
@@ -166,7 +172,7 @@ Relay::Fate Relay::judge_message(Side& from, const ws::Unit& unit) {
     const Bytes text = unit.unmask_into(plain);
     if (ws::is_control_text(text)) {
       if (is_client(from)) {
-        take_control(text);
+        TRY_OK(take_control(text));
       } else {
         // Only the gateway speaks on this channel: another user's text, sent on by the backend, must not pass for its word.
         context_.metrics.control_spoofed.add();
@@ -211,14 +217,14 @@ Relay::Fate Relay::take_close(Side& from, const ws::Unit& unit) {
   return Fate::forward;
 }
 
-void Relay::take_control(Bytes text) {
-  Result<ws::ControlRequest> request = ws::parse_control(text);
-  if (!request.ok()) return begin_close(request.error(), By::client);
-  if (request->op != ws::ControlRequest::Op::refresh || !session_.route().settings().refresh.in_band) {
-    return begin_close(Error{Reason::control_malformed, "this route takes no such operation"}, By::client);
+Result<void> Relay::take_control(Bytes text) {
+  TRY(ws::ControlRequest request, ws::parse_control(text));
+  if (request.op != ws::ControlRequest::Op::refresh || !session_.route().settings().refresh.in_band) {
+    return Error{Reason::control_malformed, "this route takes no such operation"};
   }
-  renewal_.emplace(renew(*this, std::move(request->token)));
+  renewal_.emplace(renew(*this, std::move(request.token)));
   renewal_->start();
+  return {};
 }
 
 void Relay::hold_back(Side& from) {

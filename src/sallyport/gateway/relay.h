@@ -111,11 +111,11 @@ class Relay {
 
   void pump(Side& from);
   bool relay_units(Side& from);
-  Fate judge(Side& from, const ws::Unit& unit);
-  Fate judge_message(Side& from, const ws::Unit& unit);
+  Result<Fate> judge(Side& from, const ws::Unit& unit);
+  Result<Fate> judge_message(Side& from, const ws::Unit& unit);
   Fate judge_pong(Side& from, const ws::Unit& unit);
   Fate take_close(Side& from, const ws::Unit& unit);
-  void take_control(Bytes text);
+  Result<void> take_control(Bytes text);
   void hold_back(Side& from);
   void lost(Side& side);
 
