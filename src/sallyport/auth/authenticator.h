@@ -67,7 +67,8 @@ class Chain {
 
   /// Judges `in_band` by the mechanism that proved `present`: same subject, same issuer, or refused.
   /// Errors: the mechanism's; `credential.other_subject`.
-  net::Task<Result<Identity>> renew(const Identity& present, const Evidence& evidence, Here& here, net::Deadline deadline) const;
+  net::Task<Result<Identity>> renew(const Identity& present, const Evidence& evidence, Here& here,
+                                    net::Deadline deadline) const;
 
   http::Strip strip() const;
 

@@ -13,13 +13,14 @@ namespace {
 
 using namespace std::chrono_literals;
 using testing::Handshake;
+using testing::name_of;
 using testing::Scene;
 using testing::TokenMaker;
-using testing::name_of;
 using testing::with_bearer;
 using testing::with_in_band;
 
-const std::vector<TokenSource> usual = {{TokenPlace::header, {}}, {TokenPlace::subprotocol, {}}, {TokenPlace::cookie, "at"}};
+const std::vector<TokenSource> usual = {
+    {TokenPlace::header, {}}, {TokenPlace::subprotocol, {}}, {TokenPlace::cookie, "at"}};
 
 struct Route {
   Route() : scene(clock) {
@@ -38,7 +39,9 @@ struct Route {
     SALLYPORT_CHECK(scene.run(scene.store->put_token(row)).ok());
     return std::string(minted.token.reveal());
   }
-  std::string judge(const Chain& chain, const Handshake& handshake) { return std::string(name_of(scene.judge(chain, handshake))); }
+  std::string judge(const Chain& chain, const Handshake& handshake) {
+    return std::string(name_of(scene.judge(chain, handshake)));
+  }
 
   FakeClock clock;
   Scene scene;
@@ -70,16 +73,19 @@ TEST_CASE("chain: nothing presented") {
 
 TEST_CASE("chain: a bad credential never slides to a weaker mechanism") {
   Route route;
-  for (const Chain& chain : {Chain({route.jwt, route.opaque, route.anonymous}), Chain({route.opaque, route.jwt, route.anonymous})}) {
+  for (const Chain& chain :
+       {Chain({route.jwt, route.opaque, route.anonymous}), Chain({route.opaque, route.jwt, route.anonymous})}) {
     CHECK(route.judge(chain, with_bearer(route.maker.token(route.clock.wall() - 2h))) == "credential.expired");
     CHECK(route.judge(chain, with_bearer(TokenMaker().token(route.clock.wall()))) == "credential.invalid");
     CHECK(route.judge(chain, with_bearer("spt_unknown")) == "credential.invalid");
     CHECK(route.judge(chain, with_bearer("")) == "credential.invalid");
     CHECK(route.judge(chain, {"Cookie: at=x\r\n"}) == "origin.missing");
-    CHECK(route.judge(chain, {"Authorization: Bearer a\r\nSec-WebSocket-Protocol: bearer.b\r\n"}) == "credential.ambiguous");
+    CHECK(route.judge(chain, {"Authorization: Bearer a\r\nSec-WebSocket-Protocol: bearer.b\r\n"}) ==
+          "credential.ambiguous");
   }
   // Not even one that no mechanism of the route takes.
-  CHECK(route.judge(Chain({route.jwt, route.anonymous}), with_bearer(route.issue("alice", "1"))) == "credential.invalid");
+  CHECK(route.judge(Chain({route.jwt, route.anonymous}), with_bearer(route.issue("alice", "1"))) ==
+        "credential.invalid");
   CHECK(route.judge(Chain({route.opaque, route.anonymous}), with_bearer(route.maker.token(route.clock.wall()))) ==
         "credential.invalid");
 }
@@ -120,7 +126,8 @@ TEST_CASE("chain: renewal is by the same mechanism, for the same subject of the 
         make_issuer(config, config::empty_environment(), route.scene.loop).value(), usual);
     const std::string theirs = other.token(now, {{"iss", "https://other.example.com"}});
     const Identity present = route.scene.judge(chain, with_bearer(route.maker.token(now))).value();
-    CHECK(std::string(name_of(route.scene.renew(Chain({partner}), present, with_in_band(theirs)))) == "credential.other_subject");
+    CHECK(std::string(name_of(route.scene.renew(Chain({partner}), present, with_in_band(theirs)))) ==
+          "credential.other_subject");
   }
   SUBCASE("opaque") {
     const Identity present = route.scene.judge(chain, with_bearer(route.issue("alice", "1"))).value();
@@ -135,8 +142,8 @@ TEST_CASE("chain: renewal is by the same mechanism, for the same subject of the 
   }
   SUBCASE("the mechanism is gone from the route") {
     const Identity present = route.scene.judge(chain, with_bearer(route.maker.token(now))).value();
-    CHECK(std::string(name_of(route.scene.renew(Chain({route.opaque}), present, with_in_band(route.maker.token(now))))) ==
-          "credential.invalid");
+    CHECK(std::string(name_of(route.scene.renew(Chain({route.opaque}), present,
+                                                with_in_band(route.maker.token(now))))) == "credential.invalid");
   }
 }
 
@@ -154,8 +161,10 @@ TEST_CASE("verdict: an identity that says too little is a bug") {
   proven.subject = "alice";
   proven.expires_at = from_unix_seconds(1);
   CHECK(Verdict::accept(proven).identity());
-  CHECK_THROWS_AS((void)Verdict::accept({.mechanism = "", .subject = "a", .expires_at = from_unix_seconds(1)}), BugError);
-  CHECK_THROWS_AS((void)Verdict::accept({.mechanism = "m", .subject = "", .expires_at = from_unix_seconds(1)}), BugError);
+  CHECK_THROWS_AS((void)Verdict::accept({.mechanism = "", .subject = "a", .expires_at = from_unix_seconds(1)}),
+                  BugError);
+  CHECK_THROWS_AS((void)Verdict::accept({.mechanism = "m", .subject = "", .expires_at = from_unix_seconds(1)}),
+                  BugError);
   CHECK_THROWS_AS((void)Verdict::accept({.mechanism = "m", .subject = "a"}), BugError);
   CHECK_THROWS_AS((void)Verdict::not_mine().take(), BugError);
 }

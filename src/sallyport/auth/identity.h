@@ -12,8 +12,8 @@ namespace sallyport::auth {
 
 /// What an authenticator has proved about a peer. Empty text and empty lists mean that the credential said nothing of it.
 struct Proven {
-  std::string mechanism;   ///< `jwt`, `opaque`, …: the plug that proved it
-  std::string subject;     ///< never empty
+  std::string mechanism;  ///< `jwt`, `opaque`, …: the plug that proved it
+  std::string subject;    ///< never empty
   std::string issuer;
   std::string tenant;
   std::string session_id;  ///< `sid`
@@ -25,7 +25,7 @@ struct Proven {
   std::string acr;
   std::optional<WallTime> authenticated_at;  ///< `auth_time`
   std::optional<WallTime> issued_at;
-  WallTime expires_at{};   ///< the credential is good until here, leeway not included
+  WallTime expires_at{};  ///< the credential is good until here, leeway not included
 };
 
 /// Who a connection belongs to, until when, and by which handles that can be revoked. Immutable, never empty.

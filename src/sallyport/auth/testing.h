@@ -17,7 +17,9 @@ namespace sallyport::auth::testing {
 class ShiftedClock final : public Clock {
  public:
   Instant now() const override { return system_.now() + shift_; }
-  WallTime wall() const override { return system_.wall() + std::chrono::duration_cast<std::chrono::milliseconds>(shift_); }
+  WallTime wall() const override {
+    return system_.wall() + std::chrono::duration_cast<std::chrono::milliseconds>(shift_);
+  }
   void advance(Duration by) { shift_ += by; }
 
  private:
@@ -40,7 +42,9 @@ class BrokenStore final : public store::Store {
   }
   void note_use(store::TokenHash, WallTime) override {}
   net::Task<Result<void>> flush() override { return answer<void>(); }
-  net::Task<Result<store::Revocation>> add_revocation(store::Revocation) override { return answer<store::Revocation>(); }
+  net::Task<Result<store::Revocation>> add_revocation(store::Revocation) override {
+    return answer<store::Revocation>();
+  }
   net::Task<Result<std::vector<store::Revocation>>> revocations(std::uint64_t, WallTime) override {
     return answer<std::vector<store::Revocation>>();
   }
@@ -65,7 +69,9 @@ struct Handshake {
   http::OriginProof origin = http::OriginProof::absent;
   std::optional<std::string> in_band;
 };
-inline Handshake with_bearer(std::string_view token) { return {"Authorization: Bearer " + std::string(token) + "\r\n"}; }
+inline Handshake with_bearer(std::string_view token) {
+  return {"Authorization: Bearer " + std::string(token) + "\r\n"};
+}
 inline Handshake with_in_band(std::string_view token) {
   Handshake handshake;
   handshake.in_band = std::string(token);
@@ -90,7 +96,9 @@ class Pending {
   }
 
  private:
-  static net::Task<void> run(net::Task<T> task, std::shared_ptr<std::optional<T>> result) { result->emplace(co_await task); }
+  static net::Task<void> run(net::Task<T> task, std::shared_ptr<std::optional<T>> result) {
+    result->emplace(co_await task);
+  }
   net::Loop& loop_;
   std::shared_ptr<std::optional<T>> result_;
 };
@@ -112,7 +120,9 @@ class Scene {
   Pending<Verdict> start(const Authenticator& authenticator, const Handshake& handshake) {
     return Pending<Verdict>(loop, judge_task(authenticator, handshake, Here{loop, *store}, deadline()));
   }
-  Verdict judge(const Authenticator& authenticator, const Handshake& handshake) { return start(authenticator, handshake).wait(); }
+  Verdict judge(const Authenticator& authenticator, const Handshake& handshake) {
+    return start(authenticator, handshake).wait();
+  }
   Result<Identity> judge(const Chain& chain, const Handshake& handshake) {
     return run(chain_task(chain, handshake, Here{loop, *store}, deadline()));
   }
@@ -134,20 +144,22 @@ class Scene {
     if (!handshake.in_band) return std::nullopt;
     return std::string_view(*handshake.in_band);
   }
-  static net::Task<Verdict> judge_task(const Authenticator& authenticator, Handshake handshake, Here here, net::Deadline deadline) {
+  static net::Task<Verdict> judge_task(const Authenticator& authenticator, Handshake handshake, Here here,
+                                       net::Deadline deadline) {
     const http::Upgrade upgrade = upgrade_of(handshake);
     const Peer peer{};
     const Evidence evidence{upgrade, handshake.origin, peer, in_band_of(handshake)};
     co_return co_await authenticator.authenticate(evidence, here, deadline);
   }
-  static net::Task<Result<Identity>> chain_task(const Chain& chain, Handshake handshake, Here here, net::Deadline deadline) {
+  static net::Task<Result<Identity>> chain_task(const Chain& chain, Handshake handshake, Here here,
+                                                net::Deadline deadline) {
     const http::Upgrade upgrade = upgrade_of(handshake);
     const Peer peer{};
     const Evidence evidence{upgrade, handshake.origin, peer, in_band_of(handshake)};
     co_return co_await chain.authenticate(evidence, here, deadline);
   }
-  static net::Task<Result<Identity>> renew_task(const Chain& chain, const Identity& present, Handshake handshake, Here here,
-                                                net::Deadline deadline) {
+  static net::Task<Result<Identity>> renew_task(const Chain& chain, const Identity& present, Handshake handshake,
+                                                Here here, net::Deadline deadline) {
     const http::Upgrade upgrade = upgrade_of(handshake);
     const Peer peer{};
     const Evidence evidence{upgrade, handshake.origin, peer, in_band_of(handshake)};
@@ -160,6 +172,8 @@ inline std::string_view name_of(const Verdict& verdict) {
   if (verdict.is_not_mine()) return "not_mine";
   return verdict.error() ? row(verdict.error()->reason).name : "accept";
 }
-inline std::string_view name_of(const Result<Identity>& result) { return result ? "accept" : row(result.error().reason).name; }
+inline std::string_view name_of(const Result<Identity>& result) {
+  return result ? "accept" : row(result.error().reason).name;
+}
 
 }  // namespace sallyport::auth::testing

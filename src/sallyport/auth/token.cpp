@@ -28,7 +28,8 @@ class Finding {
     if (found_) return Error{Reason::credential_ambiguous, "a token in the " + where(place) + " and another"};
     if (text.empty()) return Error{Reason::credential_invalid, "an empty token in the " + where(place)};
     if (text.size() > max_token_size) {
-      return Error{Reason::credential_invalid, "a token of " + std::to_string(text.size()) + " bytes in the " + where(place)};
+      return Error{Reason::credential_invalid,
+                   "a token of " + std::to_string(text.size()) + " bytes in the " + where(place)};
     }
     if (!is_token_text(text)) {
       return Error{Reason::credential_invalid, "a byte that no token holds in the one in the " + where(place)};
@@ -41,11 +42,16 @@ class Finding {
  private:
   static std::string where(TokenPlace place) {
     switch (place) {
-      case TokenPlace::header: return "Authorization line";
-      case TokenPlace::subprotocol: return "subprotocols";
-      case TokenPlace::cookie: return "cookie";
-      case TokenPlace::query: return "query";
-      case TokenPlace::in_band: return "control message";
+      case TokenPlace::header:
+        return "Authorization line";
+      case TokenPlace::subprotocol:
+        return "subprotocols";
+      case TokenPlace::cookie:
+        return "cookie";
+      case TokenPlace::query:
+        return "query";
+      case TokenPlace::in_band:
+        return "control message";
     }
     return {};
   }
@@ -90,11 +96,16 @@ Result<void> look_in_query(const http::Query& query, const std::string& name, Fi
 
 Result<void> look_at(const TokenSource& source, const Evidence& evidence, Finding& finding) {
   switch (source.place) {
-    case TokenPlace::header: return look_in_header(evidence.upgrade.headers(), finding);
-    case TokenPlace::subprotocol: return look_in_subprotocols(evidence.upgrade.subprotocols(), finding);
-    case TokenPlace::cookie: return look_in_cookie(evidence, source.name, finding);
-    case TokenPlace::query: return look_in_query(evidence.upgrade.query(), source.name, finding);
-    case TokenPlace::in_band: return {};
+    case TokenPlace::header:
+      return look_in_header(evidence.upgrade.headers(), finding);
+    case TokenPlace::subprotocol:
+      return look_in_subprotocols(evidence.upgrade.subprotocols(), finding);
+    case TokenPlace::cookie:
+      return look_in_cookie(evidence, source.name, finding);
+    case TokenPlace::query:
+      return look_in_query(evidence.upgrade.query(), source.name, finding);
+    case TokenPlace::in_band:
+      return {};
   }
   return {};
 }
@@ -132,11 +143,16 @@ Result<std::vector<TokenSource>> parse_token_sources(std::span<const std::string
 
 std::string show(const TokenSource& source) {
   switch (source.place) {
-    case TokenPlace::header: return "header";
-    case TokenPlace::subprotocol: return "subprotocol";
-    case TokenPlace::cookie: return "cookie:" + source.name;
-    case TokenPlace::query: return "query:" + source.name;
-    case TokenPlace::in_band: return "in_band";
+    case TokenPlace::header:
+      return "header";
+    case TokenPlace::subprotocol:
+      return "subprotocol";
+    case TokenPlace::cookie:
+      return "cookie:" + source.name;
+    case TokenPlace::query:
+      return "query:" + source.name;
+    case TokenPlace::in_band:
+      return "in_band";
   }
   return {};
 }
@@ -157,11 +173,20 @@ void add_to(http::Strip& strip, std::span<const TokenSource> sources) {
   };
   for (const TokenSource& source : sources) {
     switch (source.place) {
-      case TokenPlace::header: add(strip.headers, "Authorization"); break;
-      case TokenPlace::subprotocol: add(strip.subprotocol_prefixes, token_subprotocol_prefix); break;
-      case TokenPlace::cookie: add(strip.cookies, source.name); break;
-      case TokenPlace::query: add(strip.parameters, source.name); break;
-      case TokenPlace::in_band: break;
+      case TokenPlace::header:
+        add(strip.headers, "Authorization");
+        break;
+      case TokenPlace::subprotocol:
+        add(strip.subprotocol_prefixes, token_subprotocol_prefix);
+        break;
+      case TokenPlace::cookie:
+        add(strip.cookies, source.name);
+        break;
+      case TokenPlace::query:
+        add(strip.parameters, source.name);
+        break;
+      case TokenPlace::in_band:
+        break;
     }
   }
 }

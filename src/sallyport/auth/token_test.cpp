@@ -72,7 +72,8 @@ TEST_CASE("token: among the subprotocols") {
   CHECK(verdict({"Sec-WebSocket-Protocol: bearer.\r\n"}) == "credential.invalid");
   CHECK(verdict({"Sec-WebSocket-Protocol: bearer.a!c\r\n"}) == "credential.invalid");
   CHECK(verdict({"Sec-WebSocket-Protocol: bearer.abc, bearer.def\r\n"}) == "credential.ambiguous");
-  CHECK(verdict({"Sec-WebSocket-Protocol: bearer.abc\r\nSec-WebSocket-Protocol: BEARER.abc\r\n"}) == "credential.ambiguous");
+  CHECK(verdict({"Sec-WebSocket-Protocol: bearer.abc\r\nSec-WebSocket-Protocol: BEARER.abc\r\n"}) ==
+        "credential.ambiguous");
 }
 
 TEST_CASE("token: in a cookie, only beside an Origin") {
@@ -150,13 +151,15 @@ TEST_CASE("token: no error quotes a token") {
 }
 
 TEST_CASE("token source: text form") {
-  for (const std::string text : {"header", "subprotocol", "cookie:access_token", "cookie:__Host-at", "query:token", "query:a:b"}) {
+  for (const std::string text :
+       {"header", "subprotocol", "cookie:access_token", "cookie:__Host-at", "query:token", "query:a:b"}) {
     const auto source = parse_token_source(text);
     REQUIRE(source.ok());
     CHECK(show(*source) == text);
   }
-  for (const std::string_view text : {"", "Header", "header:x", "header:", "subprotocol:", "cookie", "cookie:", "cookie:a b", "cookie:a=b",
-                                      "query", "query:", "query:a b", "query:\xc3\xa9", "body", "in_band", " header"}) {
+  for (const std::string_view text :
+       {"", "Header", "header:x", "header:", "subprotocol:", "cookie", "cookie:", "cookie:a b", "cookie:a=b", "query",
+        "query:", "query:a b", "query:\xc3\xa9", "body", "in_band", " header"}) {
     INFO(std::string(text));
     CHECK(!parse_token_source(text).ok());
   }

@@ -14,7 +14,8 @@ AnonymousAuthenticator::AnonymousAuthenticator(AnonymousConfig config, std::span
 net::Task<Verdict> AnonymousAuthenticator::authenticate(const Evidence& evidence, Here& here, net::Deadline) const {
   Result<std::optional<PresentedToken>> found = find_token(evidence, watched_);
   if (!found) co_return Verdict::refuse(std::move(found).error());
-  if (*found) co_return Verdict::refuse(Error{Reason::credential_invalid, "a token that no mechanism of the route takes"});
+  if (*found)
+    co_return Verdict::refuse(Error{Reason::credential_invalid, "a token that no mechanism of the route takes"});
   const WallTime now = here.loop.wall();
   Proven proven;
   proven.mechanism = mechanism();
@@ -24,7 +25,8 @@ net::Task<Verdict> AnonymousAuthenticator::authenticate(const Evidence& evidence
   co_return Verdict::accept(std::move(proven));
 }
 
-std::shared_ptr<const Authenticator> make_authenticator(const AnonymousConfig& config, std::span<const TokenSource> watched) {
+std::shared_ptr<const Authenticator> make_authenticator(const AnonymousConfig& config,
+                                                        std::span<const TokenSource> watched) {
   return std::make_shared<AnonymousAuthenticator>(config, watched);
 }
 

@@ -25,7 +25,8 @@ class AnonymousAuthenticator final : public Authenticator {
   std::vector<TokenSource> watched_;
 };
 
-std::shared_ptr<const Authenticator> make_authenticator(const AnonymousConfig& config, std::span<const TokenSource> watched);
+std::shared_ptr<const Authenticator> make_authenticator(const AnonymousConfig& config,
+                                                        std::span<const TokenSource> watched);
 
 config::Plug anonymous_plug();
 

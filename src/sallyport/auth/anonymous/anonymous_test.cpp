@@ -7,8 +7,8 @@ namespace {
 
 using namespace std::chrono_literals;
 using testing::AuthenticatorContract;
-using testing::Scene;
 using testing::name_of;
+using testing::Scene;
 using testing::with_bearer;
 using testing::with_in_band;
 
@@ -44,9 +44,11 @@ TEST_CASE("anonymous: an unclaimed token closes the door") {
   CHECK(name_of(scene.judge(*authenticator, with_bearer("spt_x"))) == "credential.invalid");
   CHECK(name_of(scene.judge(*authenticator, {"", "/ws?token=x"})) == "credential.invalid");
   CHECK(name_of(scene.judge(*authenticator, {"", "/ws?other=x"})) == "accept");
-  CHECK(name_of(scene.judge(*authenticator, {"Cookie: at=x\r\n", "/ws", http::OriginProof::allowed})) == "credential.invalid");
+  CHECK(name_of(scene.judge(*authenticator, {"Cookie: at=x\r\n", "/ws", http::OriginProof::allowed})) ==
+        "credential.invalid");
   CHECK(name_of(scene.judge(*authenticator, {"Cookie: at=x\r\n"})) == "origin.missing");
-  CHECK(name_of(scene.judge(*authenticator, {"Authorization: Bearer a\r\nAuthorization: Bearer b\r\n"})) == "credential.ambiguous");
+  CHECK(name_of(scene.judge(*authenticator, {"Authorization: Bearer a\r\nAuthorization: Bearer b\r\n"})) ==
+        "credential.ambiguous");
 }
 
 TEST_CASE("anonymous: configuration") {

@@ -13,7 +13,8 @@ config::Schema<AnonymousConfig> anonymous_schema() {
                       if (is_clean(text)) return std::nullopt;
                       return "text without control characters and without spaces at its ends expected";
                     })),
-      config::field(&AnonymousConfig::lifetime, "lifetime", "How long such a connection may last.", config::between(1s, 24h)));
+      config::field(&AnonymousConfig::lifetime, "lifetime", "How long such a connection may last.",
+                    config::between(1s, 24h)));
 }
 
 }  // namespace sallyport::auth

@@ -60,7 +60,8 @@ TEST_CASE("issuer: what it refuses to be configured") {
   SUBCASE("plain http") {
     CHECK(!read("algorithms: [ES256]\nkeys: { jwks_url: \"http://a.example/\" }\n").ok());
     CHECK(read("algorithms: [ES256]\nkeys: { jwks_url: \"http://127.0.0.1:1/\" }\n").ok());
-    const auto reading = read("algorithms: [ES256]\nkeys: { jwks_url: \"http://a.example/\", dangerous_plaintext_jwks: true }\n");
+    const auto reading =
+        read("algorithms: [ES256]\nkeys: { jwks_url: \"http://a.example/\", dangerous_plaintext_jwks: true }\n");
     CHECK(reading.ok());
     REQUIRE(reading.dangers.size() == 1);
     CHECK(reading.dangers[0].name == "dangerous_plaintext_jwks");

@@ -20,7 +20,8 @@ const json::Value* step(const json::Value& value, std::string_view escaped) {
     std::size_t index = 0;
     const char* end = escaped.data() + escaped.size();
     const auto [stop, trouble] = std::from_chars(escaped.data(), end, index);
-    const bool is_index = !escaped.empty() && stop == end && trouble == std::errc() && (escaped.size() == 1 || escaped[0] != '0');
+    const bool is_index =
+        !escaped.empty() && stop == end && trouble == std::errc() && (escaped.size() == 1 || escaped[0] != '0');
     return is_index && index < array->size() ? &(*array)[index] : nullptr;
   }
   std::string name;
@@ -146,7 +147,8 @@ net::Task<Verdict> JwtAuthenticator::authenticate(const Evidence& evidence, Here
   std::optional<jose::JwtVerdict> verdict;
   if (keys) {
     verdict.emplace(judge(keys));
-    if (verdict->lookup != jose::KeyLookup::unknown_kid) co_return conclude(std::move(*verdict), *issuer_, token.reveal());
+    if (verdict->lookup != jose::KeyLookup::unknown_kid)
+      co_return conclude(std::move(*verdict), *issuer_, token.reveal());
   }
   // The issuer may have changed its keys since they were read.
   auto newer = co_await issuer_->keys->newer_than(keys, here.loop, deadline);
@@ -158,10 +160,11 @@ net::Task<Verdict> JwtAuthenticator::authenticate(const Evidence& evidence, Here
   co_return conclude(std::move(*verdict), *issuer_, token.reveal());
 }
 
-Result<std::shared_ptr<const Authenticator>> make_authenticator(const JwtConfig& config,
-                                                                std::span<const std::shared_ptr<const Issuer>> issuers) {
+Result<std::shared_ptr<const Authenticator>> make_authenticator(
+    const JwtConfig& config, std::span<const std::shared_ptr<const Issuer>> issuers) {
   TRY(auto sources, parse_token_sources(config.from));
-  const auto issuer = std::find_if(issuers.begin(), issuers.end(), [&](const auto& one) { return one->name == config.issuer; });
+  const auto issuer =
+      std::find_if(issuers.begin(), issuers.end(), [&](const auto& one) { return one->name == config.issuer; });
   if (issuer == issuers.end()) return Error{Reason::config_invalid, "no issuer is called '" + config.issuer + "'"};
   return std::shared_ptr<const Authenticator>(std::make_shared<JwtAuthenticator>(*issuer, std::move(sources)));
 }

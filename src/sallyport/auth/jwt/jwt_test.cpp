@@ -16,12 +16,12 @@ using namespace std::chrono_literals;
 using testing::AuthenticatorContract;
 using testing::Handshake;
 using testing::JwksServer;
+using testing::name_of;
 using testing::Pending;
 using testing::Scene;
 using testing::ShiftedClock;
 using testing::TemporaryFile;
 using testing::TokenMaker;
-using testing::name_of;
 using testing::with_bearer;
 using testing::with_in_band;
 
@@ -95,7 +95,8 @@ TEST_CASE("jwt: the same token by every way") {
   const std::string token = maker.token(clock.wall());
   CHECK(name_of(scene.judge(authenticator, with_bearer(token))) == "accept");
   CHECK(name_of(scene.judge(authenticator, {"Sec-WebSocket-Protocol: chat, bearer." + token + "\r\n"})) == "accept");
-  CHECK(name_of(scene.judge(authenticator, {"Cookie: at=" + token + "\r\n", "/ws", http::OriginProof::allowed})) == "accept");
+  CHECK(name_of(scene.judge(authenticator, {"Cookie: at=" + token + "\r\n", "/ws", http::OriginProof::allowed})) ==
+        "accept");
   CHECK(name_of(scene.judge(authenticator, {"", "/ws?token=" + token})) == "accept");
   CHECK(name_of(scene.judge(authenticator, with_in_band(token))) == "accept");
 
@@ -110,7 +111,9 @@ TEST_CASE("jwt: each reason and its neighbour") {
   const TokenMaker maker;
   const JwtAuthenticator authenticator(testing::make_issuer(maker, scene.loop), everywhere);
   const std::string good = maker.token(clock.wall());
-  const auto judge = [&](const Handshake& handshake) { return std::string(name_of(scene.judge(authenticator, handshake))); };
+  const auto judge = [&](const Handshake& handshake) {
+    return std::string(name_of(scene.judge(authenticator, handshake)));
+  };
   CHECK(judge(with_bearer(good)) == "accept");
 
   SUBCASE("not_mine") {
@@ -139,9 +142,7 @@ TEST_CASE("jwt: each reason and its neighbour") {
   SUBCASE("credential.ambiguous") {
     CHECK(judge({"Authorization: Bearer " + good + "\r\n", "/ws?token=" + good}) == "credential.ambiguous");
   }
-  SUBCASE("origin.missing") {
-    CHECK(judge({"Cookie: at=" + good + "\r\n"}) == "origin.missing");
-  }
+  SUBCASE("origin.missing") { CHECK(judge({"Cookie: at=" + good + "\r\n"}) == "origin.missing"); }
 }
 
 TEST_CASE("jwt: no detail holds the token") {
@@ -202,7 +203,8 @@ TEST_CASE("jwt: jwt-attacks.json") {
       CAPTURE(std::string(name_of(verdict)));
       CHECK(!verdict.is_not_mine());
       if (expected == "accept") CHECK(verdict.identity());
-      if (expected == "reject") CHECK((name_of(verdict) == "credential.invalid" || name_of(verdict) == "credential.expired"));
+      if (expected == "reject")
+        CHECK((name_of(verdict) == "credential.invalid" || name_of(verdict) == "credential.expired"));
     }
     if (lure) CHECK(lure->requests() == 0);
     ++judged;
@@ -218,7 +220,8 @@ TEST_CASE("jwt: keys that a token brings or points to are never used") {
   const JwksServer lure(attacker.jwks());
   const JwtAuthenticator authenticator(testing::make_issuer(maker, scene.loop), everywhere);
   const auto judge = [&](json::Object header) {
-    return std::string(name_of(scene.judge(authenticator, with_bearer(attacker.token(clock.wall(), no_claims(), std::move(header))))));
+    return std::string(
+        name_of(scene.judge(authenticator, with_bearer(attacker.token(clock.wall(), no_claims(), std::move(header))))));
   };
   CHECK(judge({{"typ", "JWT"}, {"jku", lure.url()}}) == "credential.invalid");
   CHECK(judge({{"typ", "JWT"}, {"x5u", lure.url()}}) == "credential.invalid");
@@ -247,7 +250,9 @@ struct Rotation {
     clock.advance(by);
     scene.loop.turn(0ms);
   }
-  std::string judge(const std::string& token) { return std::string(name_of(scene.judge(*authenticator, with_bearer(token)))); }
+  std::string judge(const std::string& token) {
+    return std::string(name_of(scene.judge(*authenticator, with_bearer(token))));
+  }
 
   ShiftedClock clock;
   JwksServer server;
@@ -394,8 +399,9 @@ TEST_CASE("jwt: renamed claims") {
   CHECK(read({.tenant = "none"}).value().tenant.empty());
   CHECK(read({.roles = "/realm_access/none"}).value().roles.empty());
   CHECK(read({.roles = "/user/none"}).value().roles.empty());
-  for (const char* name : {"none", "/none", "/", "/realm_access/roles/1", "/realm_access/roles/00", "/realm_access/roles/-",
-                           "/realm_access/a~2", "number", "empty", "control", "realm_access"}) {
+  for (const char* name :
+       {"none", "/none", "/", "/realm_access/roles/1", "/realm_access/roles/00", "/realm_access/roles/-",
+        "/realm_access/a~2", "number", "empty", "control", "realm_access"}) {
     INFO(name);
     const auto proven = read({.subject = name});
     REQUIRE(!proven.ok());
@@ -415,7 +421,8 @@ TEST_CASE("jwt: a token without `sub` where another claim names the subject") {
   const TemporaryFile file(maker.jwks());
   IssuerConfig config = testing::issuer_config(file.path());
   config.claims.subject = "user";
-  const JwtAuthenticator authenticator(make_issuer(config, config::empty_environment(), scene.loop).value(), everywhere);
+  const JwtAuthenticator authenticator(make_issuer(config, config::empty_environment(), scene.loop).value(),
+                                       everywhere);
   const std::string token = maker.token(clock.wall(), {{"sub", nullptr}, {"user", "bob"}});
   const Verdict verdict = scene.judge(authenticator, with_bearer(token));
   REQUIRE(verdict.identity());
@@ -426,7 +433,8 @@ TEST_CASE("jwt: a token without `sub` where another claim names the subject") {
 TEST_CASE("jwt: configuration") {
   const auto read = [](std::string_view text) { return config::read(jwt_schema(), text, "test.yaml", {}); };
   CHECK(read("issuer: main").ok());
-  CHECK(read("{ issuer: main, from: [header, subprotocol, cookie:access_token, query:token] }").config.from.size() == 4);
+  CHECK(read("{ issuer: main, from: [header, subprotocol, cookie:access_token, query:token] }").config.from.size() ==
+        4);
   CHECK(!read("{}").ok());
   CHECK(!read("{ issuer: main, from: [] }").ok());
   CHECK(!read("{ issuer: main, from: [body] }").ok());

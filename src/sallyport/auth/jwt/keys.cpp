@@ -12,9 +12,12 @@ namespace {
 
 bool is_loopback(const http::Authority& authority) {
   switch (authority.kind) {
-    case http::HostKind::name: return authority.host == "localhost";
-    case http::HostKind::ipv4: return authority.host.starts_with("127.");
-    case http::HostKind::ipv6: return authority.host == "::1";
+    case http::HostKind::name:
+      return authority.host == "localhost";
+    case http::HostKind::ipv4:
+      return authority.host.starts_with("127.");
+    case http::HostKind::ipv6:
+      return authority.host == "::1";
   }
   return false;
 }
@@ -48,8 +51,8 @@ Result<std::shared_ptr<KeySource>> make_file_keys(const std::string& path, jose:
   return std::shared_ptr<KeySource>(std::make_shared<FixedKeys>(std::move(*set), now));
 }
 
-Result<std::shared_ptr<KeySource>> make_secret_keys(const Secret& secret, const std::vector<jose::Algorithm>& algorithms,
-                                                    WallTime now) {
+Result<std::shared_ptr<KeySource>> make_secret_keys(const Secret& secret,
+                                                    const std::vector<jose::Algorithm>& algorithms, WallTime now) {
   std::vector<jose::Jwk> keys;
   for (const jose::Algorithm algorithm : algorithms) {
     TRY(jose::Jwk key, jose::Jwk::make_secret(secret.bytes(), std::nullopt, algorithm));
@@ -61,7 +64,9 @@ Result<std::shared_ptr<KeySource>> make_secret_keys(const Secret& secret, const 
 
 Result<void> check_jwks_url(std::string_view url, PlaintextJwks plaintext) {
   TRY(const http::HttpUrl parsed, http::parse_http_url(url));
-  if (parsed.scheme == http::Scheme::https || plaintext == PlaintextJwks::dangerous_allowed || is_loopback(parsed.authority)) return {};
+  if (parsed.scheme == http::Scheme::https || plaintext == PlaintextJwks::dangerous_allowed ||
+      is_loopback(parsed.authority))
+    return {};
   return Error{Reason::config_invalid, "https:// expected: over plain http anybody on the way can replace the keys"};
 }
 

@@ -18,10 +18,10 @@ namespace sallyport::auth {
 
 /// For metrics and health.
 struct KeyStatus {
-  std::size_t keys = 0;                 ///< in the set that is in use; 0: never loaded, every token is refused
-  std::optional<WallTime> loaded_at;    ///< when that set was read or last confirmed by its source
-  std::string last_error;               ///< why the latest attempt failed; empty when it did not
-  std::vector<std::string> notes;       ///< keys of the set that were left out, and why
+  std::size_t keys = 0;               ///< in the set that is in use; 0: never loaded, every token is refused
+  std::optional<WallTime> loaded_at;  ///< when that set was read or last confirmed by its source
+  std::string last_error;             ///< why the latest attempt failed; empty when it did not
+  std::vector<std::string> notes;     ///< keys of the set that were left out, and why
   std::uint64_t fetches_ok = 0;
   std::uint64_t fetches_failed = 0;
 };
@@ -64,7 +64,8 @@ Result<std::shared_ptr<KeySource>> make_file_keys(const std::string& path, jose:
 /// One secret, for each of `algorithms`.
 /// Errors: `config.invalid` when it is well-known, under 32 bytes or shorter than the hash of one of the algorithms; an algorithm
 ///         that is not symmetric.
-Result<std::shared_ptr<KeySource>> make_secret_keys(const Secret& secret, const std::vector<jose::Algorithm>& algorithms, WallTime now);
+Result<std::shared_ptr<KeySource>> make_secret_keys(const Secret& secret,
+                                                    const std::vector<jose::Algorithm>& algorithms, WallTime now);
 
 enum class PlaintextJwks : std::uint8_t { loopback_only, dangerous_allowed };
 
@@ -120,7 +121,7 @@ class UrlKeys final : public KeySource, public std::enable_shared_from_this<UrlK
   Instant next_fetch_allowed_{};
   bool fetching_ = false;
 
-  KeyUpkeep* upkeep_ = nullptr;       // this and the next: the control loop's thread only
+  KeyUpkeep* upkeep_ = nullptr;  // this and the next: the control loop's thread only
   std::vector<net::Wake*> waiting_;
 };
 

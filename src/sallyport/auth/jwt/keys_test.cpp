@@ -70,7 +70,8 @@ TEST_CASE("keys: of a file") {
     CHECK(scene.run(keys->newer_than(keys->snapshot(), scene.loop, scene.deadline())).value() == keys->snapshot());
   }
   SUBCASE("secrets must not be readable by everybody") {
-    TemporaryFile file(R"({"keys":[{"kty":"oct","kid":"a","alg":"HS256","k":"yKpR1y-bjWk0cS8dWbHWTHoSxGm3vYjQZC1DgKDwzxY"}]})");
+    TemporaryFile file(
+        R"({"keys":[{"kty":"oct","kid":"a","alg":"HS256","k":"yKpR1y-bjWk0cS8dWbHWTHoSxGm3vYjQZC1DgKDwzxY"}]})");
     const jose::JwkRules rules{jose::KeyKinds::symmetric_only, jose::WeakSecrets::refused};
     CHECK(make_file_keys(file.path(), rules, clock.wall()).ok());
     CHECK(!make_file_keys(file.path(), {}, clock.wall()).ok());
@@ -102,7 +103,8 @@ TEST_CASE("keys: a secret") {
   CHECK(!make(good, {}).ok());
   CHECK(!make(std::string(64, 'a'), {jose::Algorithm::HS256}).ok());
   CHECK(!make("your-256-bit-secret-your-256-bit-secret", {jose::Algorithm::HS256}).ok());
-  const auto two = make(crypto::FakeRandom(5).bytes(64), {jose::Algorithm::HS256, jose::Algorithm::HS512}).value()->snapshot();
+  const auto two =
+      make(crypto::FakeRandom(5).bytes(64), {jose::Algorithm::HS256, jose::Algorithm::HS512}).value()->snapshot();
   CHECK(two->find(std::nullopt, jose::Algorithm::HS256).key);
   CHECK(two->find(std::nullopt, jose::Algorithm::HS512).key);
   CHECK(!two->find(std::nullopt, jose::Algorithm::HS384).key);
@@ -299,9 +301,7 @@ TEST_CASE("keys of a URL: those who wait share one fetch, from any loop") {
   turn_both([&] { return fetching.server.requests() == 2; });
   for (const auto& one : waiting) CHECK(!one.done());
   fetching.server.release();
-  turn_both([&] {
-    return std::all_of(waiting.begin(), waiting.end(), [](const auto& one) { return one.done(); });
-  });
+  turn_both([&] { return std::all_of(waiting.begin(), waiting.end(), [](const auto& one) { return one.done(); }); });
   for (auto& one : waiting) CHECK(holds(one.wait().value(), second));
   CHECK(fetching.server.requests() == 2);
 }
@@ -341,7 +341,8 @@ TEST_CASE("keys of a URL: who waits goes at the deadline, and the fetch goes on"
   const KeyUpkeep upkeep(keys, fetching.client, fetching.random);
   fetching.turn_until([&] { return fetching.server.requests() == 1; });
   const net::Deadline deadline{fetching.clock.now() + 1s, Reason::auth_timeout};
-  Pending<Result<KeySource::Snapshot>> waiting(fetching.scene.loop, keys->newer_than(nullptr, fetching.scene.loop, deadline));
+  Pending<Result<KeySource::Snapshot>> waiting(fetching.scene.loop,
+                                               keys->newer_than(nullptr, fetching.scene.loop, deadline));
   fetching.turn_some();
   CHECK(!waiting.done());
   fetching.clock.advance(1s);
@@ -359,8 +360,8 @@ TEST_CASE("keys of a URL: the end of the upkeep lets everybody go") {
   fetching.server.hold();
   auto upkeep = std::make_unique<KeyUpkeep>(keys, fetching.client, fetching.random);
   fetching.turn_until([&] { return fetching.server.requests() == 1; });
-  Pending<Result<KeySource::Snapshot>> waiting(fetching.scene.loop,
-                                               keys->newer_than(nullptr, fetching.scene.loop, fetching.scene.deadline()));
+  Pending<Result<KeySource::Snapshot>> waiting(
+      fetching.scene.loop, keys->newer_than(nullptr, fetching.scene.loop, fetching.scene.deadline()));
   fetching.turn_some();
   CHECK(!waiting.done());
   upkeep.reset();
@@ -382,7 +383,8 @@ TEST_CASE("keys of a URL: a reload starts from what was known") {
   reloaded->start_from(*keys);
   CHECK(reloaded->snapshot() == keys->snapshot());
   CHECK(reloaded->status().loaded_at == keys->status().loaded_at);
-  const auto elsewhere = std::make_shared<UrlKeys>(UrlKeysSettings{fetching.server.url("/other"), "", 60s}, fetching.scene.loop);
+  const auto elsewhere =
+      std::make_shared<UrlKeys>(UrlKeysSettings{fetching.server.url("/other"), "", 60s}, fetching.scene.loop);
   elsewhere->start_from(*keys);
   CHECK(!elsewhere->snapshot());
 }

@@ -117,7 +117,8 @@ class JwksServer {
           ::close(fd);
           return;
         }
-        answer = "HTTP/1.1 " + std::to_string(status_) + " Answer\r\nContent-Type: application/json\r\nConnection: close\r\n" +
+        answer = "HTTP/1.1 " + std::to_string(status_) +
+                 " Answer\r\nContent-Type: application/json\r\nConnection: close\r\n" +
                  (status_ == 302 ? "Location: " + body_ + "\r\nContent-Length: 0\r\n\r\n"
                                  : "Content-Length: " + std::to_string(body_.size()) + "\r\n\r\n" + body_);
       }
@@ -152,8 +153,10 @@ class TokenMaker {
   std::string jwks() const { return json::dump(json::Object{{"keys", json::Array{jwk()}}}); }
   /// Valid for ten minutes from `now`; `more` members take the place of those of the same name.
   std::string token(WallTime now, json::Object more = {}, json::Object header = {{"typ", "JWT"}}) const {
-    json::Object claims{{"iss", "https://id.example.com"}, {"aud", "chat"},
-                        {"sub", "alice"},                  {"iat", to_unix_seconds(now)},
+    json::Object claims{{"iss", "https://id.example.com"},
+                        {"aud", "chat"},
+                        {"sub", "alice"},
+                        {"iat", to_unix_seconds(now)},
                         {"exp", to_unix_seconds(now) + 600}};
     for (auto& [name, value] : more) {
       std::erase_if(claims, [&](const auto& member) { return member.first == name; });

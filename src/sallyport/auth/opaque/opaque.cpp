@@ -12,11 +12,13 @@ namespace {
 
 // Whether the row can become an Identity; whoever wrote it into the store may not have been us.
 bool is_sound(const store::TokenRow& row) {
-  return !row.subject.empty() && is_clean(row.subject) && is_clean(row.tenant) && is_clean(row.session_id) && is_clean(row.id) &&
-         std::all_of(row.scopes.begin(), row.scopes.end(), is_clean) && std::all_of(row.roles.begin(), row.roles.end(), is_clean);
+  return !row.subject.empty() && is_clean(row.subject) && is_clean(row.tenant) && is_clean(row.session_id) &&
+         is_clean(row.id) && std::all_of(row.scopes.begin(), row.scopes.end(), is_clean) &&
+         std::all_of(row.roles.begin(), row.roles.end(), is_clean);
 }
 
-Result<Proven> judge(std::string_view token, const store::TokenHash& hash, std::optional<store::TokenRow> row, WallTime now) {
+Result<Proven> judge(std::string_view token, const store::TokenHash& hash, std::optional<store::TokenRow> row,
+                     WallTime now) {
   if (!is_opaque_token(token)) return Error{Reason::credential_invalid, "not the form of an opaque token"};
   if (!row) return Error{Reason::credential_invalid, "unknown opaque token " + hex_encode(hash)};
   if (!is_sound(*row)) return Error{Reason::credential_invalid, "unsound row of opaque token " + hex_encode(hash)};
@@ -38,7 +40,8 @@ Result<Proven> judge(std::string_view token, const store::TokenHash& hash, std::
 
 }  // namespace
 
-net::Task<Verdict> OpaqueAuthenticator::authenticate(const Evidence& evidence, Here& here, net::Deadline deadline) const {
+net::Task<Verdict> OpaqueAuthenticator::authenticate(const Evidence& evidence, Here& here,
+                                                     net::Deadline deadline) const {
   Result<std::optional<PresentedToken>> found = find_token(evidence, sources_);
   if (!found) co_return Verdict::refuse(std::move(found).error());
   if (!*found || !(*found)->token.reveal().starts_with(opaque_token_prefix)) co_return Verdict::not_mine();

@@ -11,8 +11,8 @@ namespace {
 
 using namespace std::chrono_literals;
 using testing::AuthenticatorContract;
-using testing::Scene;
 using testing::name_of;
+using testing::Scene;
 using testing::with_bearer;
 using testing::with_in_band;
 
@@ -41,7 +41,8 @@ Issued issue(std::uint64_t seed, std::string id) {
 
 void put(Scene& scene, const store::TokenRow& row) { REQUIRE(scene.run(scene.store->put_token(row)).ok()); }
 
-std::shared_ptr<const Authenticator> make(std::vector<std::string> from = {"header", "subprotocol", "cookie:token", "query:token"}) {
+std::shared_ptr<const Authenticator> make(std::vector<std::string> from = {"header", "subprotocol", "cookie:token",
+                                                                           "query:token"}) {
   return make_authenticator(OpaqueConfig{std::move(from)}).value();
 }
 
