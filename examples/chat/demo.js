@@ -22,6 +22,7 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
 try {
   chat = await start();
   if (process.env.HEADLESS === '1') {
+    chat.ended.then((who) => stopping || console.error(`demo: ended by itself: ${who}`));
     await stop((await tell(chat)) ? 0 : 1);
   }
   console.log(`

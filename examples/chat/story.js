@@ -306,7 +306,7 @@ const steps = [
     cast.revoked_token = kept;
     const milliseconds = Math.max(...ends.map(({ at }) => at)) - called;
     await story.backend.until(() => gone() >= gone_before + 2, 'the backend sees both go');
-    return `${told.closed} sockets, ${ends[0].code} “${ends[0].reason}”, ${milliseconds.toFixed(1)} ms from the call to the last close seen`;
+    return `${told.closed} sockets, ${ends[0].code} “${ends[0].reason}”, ${milliseconds.toFixed(1)} ms from the button to the last close seen (gateway: ${Number(told.milliseconds).toFixed(1)} ms)`;
   }],
   ['her old tokens are worth nothing', async (story, cast) => {
     const answer = await story.refused(401, { token: cast.revoked_token });
