@@ -4,7 +4,7 @@ namespace sallyport::store {
 
 config::Plug memory_plug() {
   return {"memory",
-          config::Maturity::stable,
+          config::Maturity::preview,
           config::Posture::hostile_clients,
           {},
           config::schema<MemoryConfig>(

@@ -4,7 +4,7 @@ namespace sallyport::store {
 
 config::Plug sqlite_plug() {
   return {"sqlite",
-          config::Maturity::stable,
+          config::Maturity::preview,
           config::Posture::hostile_clients,
           {},
           config::schema("store.sqlite", "Keeps everything in one file; several gateways on one machine may share it.",
