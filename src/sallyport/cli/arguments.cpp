@@ -63,7 +63,8 @@ Result<Arguments> parse_arguments(const Verb& verb, std::span<const std::string>
   bool flags_ended = false;
   for (std::size_t i = 0; i < words.size(); ++i) {
     const std::string& word = words[i];
-    if (flags_ended || word == "-" || !word.starts_with('-')) {
+    // One dash is no flag: ids are random and may begin with one.
+    if (flags_ended || !word.starts_with("--")) {
       arguments.operands_.push_back(word);
       continue;
     }

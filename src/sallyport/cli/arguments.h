@@ -57,7 +57,7 @@ struct Verb {
   int (*run)(const Arguments& arguments);
 };
 
-/// `--flag value`, `--flag=value`, operands; `--` ends the flags, and `-` is an operand.
+/// `--flag value`, `--flag=value`, operands; `--` ends the flags. What begins with one dash is an operand.
 /// Errors: `request.invalid` for an unknown flag (the nearest is named), a flag without its value, one given twice or missing, and
 ///         too few or too many operands.
 Result<Arguments> parse_arguments(const Verb& verb, std::span<const std::string> words);

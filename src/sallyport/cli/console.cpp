@@ -4,8 +4,10 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdio>
 #include <cstring>
 
+#include "sallyport/base/json.h"
 #include "sallyport/cli/arguments.h"
 #include "sallyport/net/socket.h"
 
@@ -39,6 +41,30 @@ Result<std::string> read_all(int fd, const std::string& name, Reason reason) {
   return text;
 }
 
+enum class Escapes : std::uint8_t { readable, kept };
+
+/// JSON escapes C0 and replaces what is no UTF-8. Left are DEL and C1 (U+0080 to U+009F, in two bytes).
+std::string show_controls(std::string_view text, Escapes escapes) {
+  std::string out;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const auto byte = static_cast<unsigned char>(text[i]);
+    const auto next = static_cast<unsigned char>(i + 1 < text.size() ? text[i + 1] : 0);
+    const bool c1 = byte == 0xc2 && next < 0xa0;
+    if (c1 || byte == 0x7f) {
+      char escaped[8];
+      std::snprintf(escaped, sizeof escaped, "\\u%04x", c1 ? next : byte);
+      out += escaped;
+      if (c1) ++i;
+    } else if (byte == '\\' && (next == '"' || next == '\\')) {
+      if (escapes == Escapes::kept) out += '\\';
+      out += text[++i];
+    } else {
+      out += text[i];
+    }
+  }
+  return out;
+}
+
 }  // namespace
 
 void print(std::string_view text) { write_all(STDOUT_FILENO, text); }
@@ -50,6 +76,14 @@ int complain(const Error& error) {
   return error.reason == Reason::config_invalid || error.reason == Reason::request_invalid ? exit_misused
                                                                                            : exit_refused;
 }
+
+std::string printable(std::string_view text) {
+  std::string out;
+  json::append_quoted(out, text);
+  return show_controls(std::string_view(out).substr(1, out.size() - 2), Escapes::readable);
+}
+
+std::string printable_json(const json::Value& value) { return show_controls(json::dump(value), Escapes::kept); }
 
 Result<std::string> read_input() { return read_all(STDIN_FILENO, "standard input", Reason::request_invalid); }
 

@@ -35,7 +35,10 @@ void raise_descriptor_limit() {
 
 void report_dangers(Log& log, const Clock& clock, const std::vector<config::Danger>& dangers) {
   for (const config::Danger& danger : dangers) {
-    Event(log, clock.wall(), Level::warning, "dangerous.setting").text("path", danger.path).text("meaning", danger.doc);
+    Event(log, clock.wall(), Level::warning, "dangerous.setting")
+        .text("name", danger.name)
+        .text("path", danger.path)
+        .text("meaning", danger.doc);
   }
 }
 
