@@ -26,6 +26,7 @@ def connect(world: World, gateway, headers: dict, **how):
     address, port = gateway.addresses["127.0.0.1"]
     return websockets.connect(
         f"wss://gw.example.test:{port}/chat", host=address, port=port, ssl=world.client_tls,
+        server_hostname="gw.example.test",
         extra_headers=headers, **how)
 
 

@@ -30,11 +30,16 @@ async def run_child(script: str, *arguments) -> asyncio.subprocess.Process:
         limit=64 * MIB)
 
 
-async def until(look, what: str, seconds: float = 10) -> None:
-    """For what has no event of its own, such as the number of open descriptors."""
+async def let_go(gateway: Gateway, before: list[str], seconds: float = 10) -> None:
+    """Waits until no more sockets are open than before, nor more descriptors but for a few of the store, which opens its files when
+    they are first needed. Closing one is no event that can be waited for."""
+
+    def sockets(descriptors: list[str]) -> int:
+        return sum(name.startswith("socket:") for name in descriptors)
+
     end = time.monotonic() + seconds
-    while not look():
-        assert time.monotonic() < end, what
+    while sockets(now := gateway.descriptors()) > sockets(before) or len(now) > len(before) + 4:
+        assert time.monotonic() < end, f"open now: {now}, before: {before}"
         await asyncio.sleep(0.02)
 
 
@@ -45,7 +50,7 @@ async def flood(gateway: Gateway, count: int, requests: list[bytes]) -> dict[str
 
 
 def test_refusals_leave_nothing_behind(world: World):
-    count = 100_000 if FULL else 30_000
+    count = 100_000
     good = tokens.mint()
     forged = good[:-8] + "AAAAAAAA"
     requests = [
@@ -80,7 +85,7 @@ def test_refusals_leave_nothing_behind(world: World):
         assert not any(arrival.raw for arrival in world.backend.arrivals[1:])
         assert set(statuses) <= {"400", "401", "403", "404", "405", "426"}, statuses
         assert statuses["401"] > count / 3
-        await until(lambda: gateway.descriptors() <= before[0], f"{gateway.descriptors()} descriptors are open, {before[0]} were before")
+        await let_go(gateway, before[0])
         grown = gateway.memory() - before[1]
         assert grown < 8 * MIB, f"{grown / MIB:.1f} MiB more after {count} refusals"
         alice = await world.connect(gateway)
@@ -131,7 +136,7 @@ def test_a_client_that_does_not_read(world: World, plain):
                 await asyncio.sleep(0.01)
 
         await within(asyncio.gather(pushes, watch()), "the slow clients to be cut", 30)
-        line = await gateway.logged({"event": "connection.closed", "reason": "peer.too_slow", "by": "gateway"}, since)
+        line = await gateway.logged({"event": "connection.closed", "reason": "peer.too_slow"}, since)
         assert line["duration_ms"] < 10_000
         assert max(taken) < 24 * MIB, f"{max(taken) / MIB:.1f} MiB were taken for a client that reads nothing"
         assert peak - before < 24 * MIB, f"memory grew by {(peak - before) / MIB:.1f} MiB for {len(clients)} clients"
@@ -154,13 +159,18 @@ def test_a_backend_that_does_not_read(world: World):
         arrival.reading.clear()
         before, sent, peak = gateway.memory(), 0, 0
         message = frames.encode(frames.BINARY, b"x" * 60000)
-        try:
-            while sent < 64 * MIB:
+        closed = asyncio.ensure_future(client.close_frame(20))
+
+        async def push() -> None:
+            nonlocal sent, peak
+            while True:
                 client.write(message)
-                await within(client.writer.drain(), "the backend to be given up", 15)
+                await client.writer.drain()
                 sent, peak = sent + len(message), max(peak, gateway.memory())
-        except ConnectionError:
-            pass
+
+        pushing = asyncio.ensure_future(push())
+        assert (await closed).code == 1014
+        pushing.cancel()
         assert sent < 24 * MIB, f"{sent / MIB:.1f} MiB were taken for a backend that reads nothing"
         assert peak - before < 8 * MIB, f"memory grew by {(peak - before) / MIB:.1f} MiB"
         arrival.reading.set()

@@ -121,8 +121,9 @@ class Arrival:
         """Goes on writing down what comes while it waits."""
         wait, read = asyncio.ensure_future(waiting), asyncio.ensure_future(self._read())
         await asyncio.wait({wait, read}, return_when=asyncio.FIRST_COMPLETED)
-        read.cancel()
-        wait.cancel()
+        for task in (read, wait):
+            task.cancel()
+        await asyncio.gather(read, wait, return_exceptions=True)
 
     def _digest(self, echoes: bool) -> None:
         while found := frames.decode(self.raw, self._at):
@@ -165,13 +166,13 @@ class Backend:
             self._servers.append(server)
             scheme = "wss" if context else "ws"
             name = "localhost" if context else "127.0.0.1"
-            self.urls[door] = f"{scheme}://{name}:{server.sockets[0].getsockname()[1]}/"
+            self.urls[door] = f"{scheme}://{name}:{server.sockets[0].getsockname()[1]}"
         path = self.folder / "backend.sock"
         self._servers.append(await asyncio.start_unix_server(self._door("unix"), path))
         self.urls["unix"] = f"unix:{path}"
         self._dead = socket.socket()  # bound and never listening: a port that is surely refused
         self._dead.bind(("127.0.0.1", 0))
-        self.urls["dead"] = f"ws://127.0.0.1:{self._dead.getsockname()[1]}/"
+        self.urls["dead"] = f"ws://127.0.0.1:{self._dead.getsockname()[1]}"
         return self
 
     def _door(self, door: str):

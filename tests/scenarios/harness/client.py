@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import collections
 import hashlib
 import json
 import socket
@@ -40,8 +41,10 @@ class Client:
         self.closed: Frame | None = None
         self.pongs: list[bytes] = []
         self.notices: list[dict] = []
-        self.answers_pings = True
+        self.messages: collections.deque[bytes] = collections.deque()
+        self.listens = False  #: to the control channel
         self._buffer = bytearray()
+        self._opcode, self._message = 0, b""
 
     @classmethod
     async def connect(cls, address: tuple[str, int], *, tls: ssl.SSLContext | None = None, name: str = "gw.example.test",
@@ -134,61 +137,57 @@ class Client:
         assert not frame.masked and not frame.rsv and frame.opcode in (0, 1, 2, 8, 9, 10), f"the gateway sent {frame}"
         return frame
 
-    async def message(self, what: str = "a message", seconds: float = PATIENCE) -> tuple[int, bytes]:
-        """The next message, put together; pings are answered on the way, notices of the gateway and pongs are put aside."""
-        opcode, payload = 0, b""
-        while True:
-            frame = await self.frame(what, seconds)
-            if frame.opcode == PING:
-                if self.answers_pings:
-                    self.send(PONG, frame.payload)
-            elif frame.opcode == PONG:
-                self.pongs.append(frame.payload)
-            elif frame.opcode == CLOSE:
-                self.closed = frame
-                raise EOFError(f"{frame} came instead of {what}")
-            else:
-                assert (frame.opcode == CONTINUATION) == bool(opcode), f"{frame} came out of order"
-                opcode, payload = opcode or frame.opcode, payload + frame.payload
-                if not frame.fin:
-                    continue
-                if opcode == TEXT and payload.startswith(b'{"$sallyport"'):
-                    self.notices.append(json.loads(payload)["$sallyport"])
-                    return 0, payload
-                return opcode, payload
+    async def _file(self, what: str, seconds: float) -> None:
+        """Reads a frame and puts it where it belongs: messages, pongs, notices; a ping is answered. A close frame is kept and ends
+        the wait for anything else."""
+        frame = await self.frame(what, seconds)
+        if frame.opcode == PING:
+            self.send(PONG, frame.payload)
+        elif frame.opcode == PONG:
+            self.pongs.append(frame.payload)
+        elif frame.opcode == CLOSE:
+            self.closed = frame
+            raise EOFError(f"{frame} came instead of {what}")
+        else:
+            assert (frame.opcode == CONTINUATION) == bool(self._opcode), f"{frame} came out of order"
+            self._opcode, self._message = self._opcode or frame.opcode, self._message + frame.payload
+            if frame.fin:
+                if self.listens and self._opcode == TEXT and self._message.startswith(b'{"$sallyport"'):
+                    self.notices.append(json.loads(self._message)["$sallyport"])
+                else:
+                    self.messages.append(self._message)
+                self._opcode, self._message = 0, b""
 
     async def receive(self, what: str = "a message", seconds: float = PATIENCE) -> bytes:
-        """The next message of the backend."""
-        while True:
-            opcode, payload = await self.message(what, seconds)
-            if opcode:
-                return payload
+        """The next message of the backend, put together."""
+        while not self.messages:
+            await self._file(what, seconds)
+        return self.messages.popleft()
 
     async def notice(self, op: str, seconds: float = PATIENCE) -> dict:
-        """The next notice of this kind."""
+        """The next notice of this kind, with no message of the backend before it."""
         while True:
             for at, notice in enumerate(self.notices):
                 if notice.get("op") == op:
                     return self.notices.pop(at)
-            opcode, payload = await self.message(f"the notice {op!r}", seconds)
-            assert not opcode, f"{payload[:200]!r} came instead of the notice {op!r}"
+            await self._file(f"the notice {op!r}", seconds)
+            assert not self.messages, f"{self.messages[0][:200]!r} came instead of the notice {op!r}"
 
     async def pong(self, payload: bytes) -> None:
         """Pings and waits for the pong; proves that all sent before has been dealt with."""
         self.send(PING, payload)
         while payload not in self.pongs:
-            await self.message("a pong")
+            await self._file("a pong", PATIENCE)
         self.pongs.remove(payload)
 
     async def close_frame(self, seconds: float = PATIENCE) -> Frame:
         """The close frame, whatever comes before it. Not answered."""
-        if self.closed is None:
-            try:
-                while True:
-                    await self.message("a close frame", seconds)
-            except EOFError:
-                if self.closed is None:
-                    raise AssertionError("the gateway ended the connection without a close frame") from None
+        try:
+            while self.closed is None:
+                await self._file("a close frame", seconds)
+        except EOFError:
+            if self.closed is None:
+                raise AssertionError("the gateway ended the connection without a close frame") from None
         return self.closed
 
     async def rest(self, seconds: float = PATIENCE) -> bytes:

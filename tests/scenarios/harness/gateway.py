@@ -75,6 +75,7 @@ class Gateway:
             str(BINARY), "serve", "--config", str(self.folder / "sallyport.yaml"), cwd=self.folder, env=environment,
             stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE, limit=1 << 20)
         self._readers = [asyncio.ensure_future(self._read_output()), asyncio.ensure_future(self._read_errors())]
+        asyncio.ensure_future(self.process.wait()).add_done_callback(lambda _: self.bell.ring())
         await self.logged({"event": "ready"}, seconds=15)
         return self
 
@@ -159,8 +160,15 @@ class Gateway:
         pages = int(pathlib.Path(f"/proc/{self.pid}/statm").read_text().split()[1])
         return pages * os.sysconf("SC_PAGE_SIZE")
 
-    def descriptors(self) -> int:
-        return len(os.listdir(f"/proc/{self.pid}/fd"))
+    def descriptors(self) -> list[str]:
+        """What its open descriptors refer to."""
+        found = []
+        for entry in os.scandir(f"/proc/{self.pid}/fd"):
+            try:
+                found.append(os.readlink(entry.path))
+            except FileNotFoundError:
+                pass
+        return sorted(found)
 
     def cpu_seconds(self) -> float:
         fields = pathlib.Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
@@ -188,6 +196,6 @@ def matches(value, wanted) -> bool:
         return value is not None
     if isinstance(wanted, str) and len(wanted) > 2 and wanted[0] == wanted[-1] == "/" and isinstance(value, str):
         return re.search(wanted[1:-1], value) is not None
-    if isinstance(wanted, str) and isinstance(value, str) and wanted.startswith("within "):
-        return abs(int(value) - time.time()) < float(wanted[7:])
+    if isinstance(wanted, str) and isinstance(value, (int, float)) and wanted.startswith("within "):
+        return abs(value - time.time()) < float(wanted[7:])
     return value == wanted
