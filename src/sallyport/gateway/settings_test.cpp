@@ -1,0 +1,262 @@
+#include "sallyport/gateway/settings.h"
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+
+#include "sallyport/auth/anonymous/config.h"
+#include "sallyport/auth/jwt/config.h"
+#include "sallyport/auth/opaque/config.h"
+
+namespace sallyport::gateway {
+namespace {
+
+using namespace std::chrono_literals;
+
+// Line 1 is the first, as in an editor.
+const std::string good = R"(listen:
+  - address: 0.0.0.0:8443
+    tls: { certificate: tls/cert.pem, key: tls/key.pem }
+  - address: 127.0.0.1:8080
+admin: { address: 127.0.0.1:9443, token_file: secrets/admin }
+store: { sqlite: { path: data/sallyport.db } }
+issuers:
+  - name: main
+    issuer: https://id.example.com
+    audience: [chat]
+    algorithms: [ES256, EdDSA]
+    keys: { jwks_url: https://id.example.com/.well-known/jwks.json }
+routes:
+  - name: chat
+    match: { host: chat.example.com, path: /ws }
+    upstream: { url: ws://127.0.0.1:9000/ }
+    origins: [https://app.example.com, https://*.tenant.example.com]
+    authenticate:
+      - jwt: { issuer: main, from: [header, subprotocol, cookie:access_token, query:token] }
+      - opaque: {}
+    refresh: { in_band: true, notice: 30s, grace: 10s }
+    limits: { message_size: 64KiB, messages: 100/s, connections_per_identity: 20, connections_per_ip: 100 }
+  - name: feed
+    match: { host: chat.example.com, prefix: /feed/ }
+    upstream: { urls: [wss://a.example.com/, unix:/run/feed.sock] }
+    authenticate: [ { opaque: { from: [header] } } ]
+    control: never
+    refusal: close
+)";
+
+config::Reading<Settings> read(std::string_view text) {
+  return read_settings(text, "/etc/sallyport/gw.yaml", config::empty_environment());
+}
+std::string problems_of(std::string_view text) { return read(text).problems.text(); }
+
+// The good configuration with one piece replaced.
+std::string with(std::string_view piece, std::string_view replacement) {
+  std::string text = good;
+  const std::size_t at = text.find(piece);
+  REQUIRE(at != std::string::npos);
+  return text.replace(at, piece.size(), replacement);
+}
+
+// Exactly one problem, in this line, of this setting, that says this.
+void check_problem(std::string_view text, int line, std::string_view path, std::string_view says) {
+  const std::string problems = problems_of(text);
+  CAPTURE(problems);
+  CHECK(std::ranges::count(problems, '\n') == 1);
+  CHECK(problems.find("gw.yaml:" + std::to_string(line) + ": " + std::string(path) + ": ") != std::string::npos);
+  CHECK(problems.find(says) != std::string::npos);
+}
+
+}  // namespace
+
+TEST_SUITE("settings") {
+  TEST_CASE("a complete configuration is read") {
+    const auto reading = read(good);
+    CHECK(reading.problems.text() == "");
+    CHECK(reading.dangers.empty());
+    const Settings& settings = reading.config;
+    REQUIRE(settings.listen.size() == 2);
+    CHECK(settings.listen[0].address == config::Address{"0.0.0.0", 8443});
+    REQUIRE(settings.listen[0].tls.has_value());
+    CHECK(settings.listen[0].tls->certificate.path == "/etc/sallyport/tls/cert.pem");
+    CHECK(!settings.listen[1].tls.has_value());
+    REQUIRE(settings.admin.has_value());
+    CHECK(settings.admin->token.where == "/etc/sallyport/secrets/admin");
+    CHECK(settings.store.kind == "sqlite");
+    REQUIRE(settings.issuers.size() == 1);
+    CHECK(settings.issuers[0].algorithms.size() == 2);
+    REQUIRE(settings.routes.size() == 2);
+    const RouteSettings& chat = settings.routes[0];
+    CHECK(chat.match.host == "chat.example.com");
+    CHECK(chat.origins.size() == 2);
+    REQUIRE(chat.authenticate.size() == 2);
+    CHECK(chat.authenticate[0].get<auth::JwtConfig>()->issuer == "main");
+    CHECK(chat.authenticate[1].get<auth::OpaqueConfig>() != nullptr);
+    CHECK(chat.refresh.grace == 10s);
+    CHECK(chat.limits.message_size == config::kib(64));
+    CHECK(chat.control == Control::offered);
+    CHECK(chat.refusal == Refusal::status);
+    const RouteSettings& feed = settings.routes[1];
+    CHECK(feed.match.prefix == "/feed/");
+    CHECK(feed.upstream.urls.size() == 2);
+    CHECK(feed.control == Control::never);
+    CHECK(feed.refusal == Refusal::close);
+  }
+
+  TEST_CASE("what is left out is denied or bounded") {
+    const auto reading = read(good);
+    const RouteSettings& feed = reading.config.routes[1];
+    CHECK(feed.origins.empty());
+    CHECK(feed.limits.connections_per_ip == 100);
+    CHECK(feed.limits.messages == config::Rate{100, 1s});
+    CHECK(feed.max_session == 24h);
+    CHECK(feed.ping.every == 30s);
+    CHECK(reading.config.limits.pending == 1000);
+    CHECK(reading.config.limits.handshakes_per_ip == config::Rate{50, 1s});
+    CHECK(reading.config.drain_timeout == 30s);
+    CHECK(reading.config.assertion.keys_file.empty());
+  }
+
+  TEST_CASE("what must be there is asked for") {
+    CHECK(problems_of("").find("gw.yaml") != std::string::npos);
+    const std::string problems = problems_of("{}\n");
+    for (const char* path : {"listen: required", "store: required", "routes: required"})
+      CHECK(problems.find(path) != std::string::npos);
+    check_problem(with("    authenticate: [ { opaque: { from: [header] } } ]\n", ""), 23, "routes[1].authenticate",
+                  "required");
+    check_problem(with("[ { opaque: { from: [header] } } ]", "[]"), 26, "routes[1].authenticate", "");
+    check_problem(with("match: { host: chat.example.com, path: /ws }", "match: { path: /ws }"), 15,
+                  "routes[0].match.host", "required");
+  }
+
+  TEST_CASE("every problem is told at once, each at its place") {
+    std::string bad = good;
+    const auto replace = [&](std::string_view piece, std::string_view replacement) {
+      bad.replace(bad.find(piece), piece.size(), replacement);
+    };
+    replace("0.0.0.0:8443", "localhost:8443");
+    replace("algorithms: [ES256, EdDSA]", "algorithms: [ES256, none]");
+    replace("https://app.example.com", "app.example.com");
+    replace("ws://127.0.0.1:9000/", "http://127.0.0.1:9000/");
+    replace("message_size: 64KiB", "mesage_size: 64KiB");
+    replace("wss://a.example.com/", "a.example.com");
+    const std::string problems = problems_of(bad);
+    CAPTURE(problems);
+    CHECK(problems.find("gw.yaml:2: listen[0].address: ") != std::string::npos);
+    CHECK(problems.find("gw.yaml:11: issuers[0].algorithms[1]: ") != std::string::npos);
+    CHECK(problems.find("gw.yaml:16: routes[0].upstream.url: ") != std::string::npos);
+    CHECK(problems.find("gw.yaml:17: routes[0].origins[0]: ") != std::string::npos);
+    CHECK(problems.find("gw.yaml:22: routes[0].limits.mesage_size: unknown key. Did you mean message_size?") !=
+          std::string::npos);
+    CHECK(problems.find("gw.yaml:25: routes[1].upstream.urls[0]: ") != std::string::npos);
+    CHECK(std::ranges::count(problems, '\n') == 6);
+  }
+
+  TEST_CASE("clients come in the clear on loopback only") {
+    check_problem(with("address: 127.0.0.1:8080", "address: 0.0.0.0:8080"), 4, "listen[1]", "loopback");
+    check_problem(with("address: 127.0.0.1:8080", "address: 192.0.2.1:8080"), 4, "listen[1]", "loopback");
+    check_problem(with("address: 127.0.0.1:8080", "address: \"[::]:8080\""), 4, "listen[1]", "loopback");
+    CHECK(problems_of(with("address: 127.0.0.1:8080", "address: \"[::1]:8080\"")) == "");
+    CHECK(problems_of(with("address: 127.0.0.1:8080", "address: 127.1.2.3:8080")) == "");
+    const auto reading = read(with("address: 127.0.0.1:8080", "address: 0.0.0.0:8080\n    dangerous_plaintext: true"));
+    CHECK(reading.problems.text() == "");
+    REQUIRE(reading.dangers.size() == 1);
+    CHECK(reading.dangers[0].name == "dangerous_plaintext");
+    CHECK(reading.dangers[0].path == "listen[1].dangerous_plaintext");
+    CHECK(reading.dangers[0].mark.line == 5);
+  }
+
+  TEST_CASE("operators come in the clear on loopback only, always") {
+    check_problem(with("admin: { address: 127.0.0.1:9443", "admin: { address: 0.0.0.0:9443"), 5, "admin.address",
+                  "loopback");
+    CHECK(problems_of(with("admin: { address: 127.0.0.1:9443",
+                           "admin: { tls: { certificate: c, key: k }, address: 0.0.0.0:9443")) == "");
+  }
+
+  TEST_CASE("a certificate needs its key, and one way to name it") {
+    check_problem(with("tls: { certificate: tls/cert.pem, key: tls/key.pem }", "tls: { certificate: tls/cert.pem }"), 3,
+                  "listen[0].tls", "together");
+    check_problem(with("tls: { certificate: tls/cert.pem, key: tls/key.pem }", "tls: { key: tls/key.pem }"), 3,
+                  "listen[0].tls", "exactly one");
+    check_problem(with("key: tls/key.pem }", "key: tls/key.pem, certificates: [ { certificate: c, key: k } ] }"), 3,
+                  "listen[0].tls", "exactly one");
+    CHECK(problems_of(with("tls: { certificate: tls/cert.pem, key: tls/key.pem }",
+                           "tls: { certificates: [ { certificate: c, key: k }, { certificate: d, key: l } ] }")) == "");
+  }
+
+  TEST_CASE("a mechanism's issuer exists") {
+    check_problem(with("issuer: main,", "issuer: mian,"), 19, "routes[0].authenticate[0]", "no issuer called \"mian\"");
+  }
+
+  TEST_CASE("names are each one's own") {
+    check_problem(with("- name: feed", "- name: chat"), 23, "routes[1].name", "another route has this name");
+    const std::string issuer =
+        good.substr(good.find("  - name: main"), good.find("routes:") - good.find("  - name: main"));
+    check_problem(with("routes:", issuer + "routes:"), 13, "issuers[1].name", "another issuer has this name");
+    check_problem(with("prefix: /feed/", "path: /ws"), 24, "routes[1].match", "another route matches the same");
+  }
+
+  TEST_CASE("a match is written the one way that an upgrade is read") {
+    for (const char* path : {"ws", "/ws/../x", "/a//b", "/%77s", "/ws?x", "/ws#x", "\"/w s\"", "\"\""}) {
+      CAPTURE(path);
+      check_problem(with("path: /ws", "path: " + std::string(path)), 15, "routes[0].match.path", "");
+    }
+    for (const char* host : {"Chat.example.com", "chat.example.com:443", "\"*.example.com\"", "chat.example.com.",
+                             "\"\"", "https://chat.example.com"}) {
+      CAPTURE(host);
+      check_problem(with("host: chat.example.com, path", "host: " + std::string(host) + ", path"), 15,
+                    "routes[0].match.host", "");
+    }
+    check_problem(with("prefix: /feed/", "prefix: /feed"), 24, "routes[1].match.prefix", "ends in a slash");
+    check_problem(with("prefix: /feed/", "prefix: /feed/, path: /x"), 24, "routes[1].match", "exactly one");
+    check_problem(with(", path: /ws", ""), 15, "routes[0].match", "exactly one");
+  }
+
+  TEST_CASE("an origin is an origin") {
+    for (const char* origin : {"app.example.com", "https://app.example.com/", "https://*", "https://*.com",
+                               "https://app.*.com", "\"*\"", "https://user@app.example.com", "\"\""}) {
+      CAPTURE(origin);
+      check_problem(with("[https://app.example.com,", "[" + std::string(origin) + ","), 17, "routes[0].origins[0]", "");
+    }
+    CHECK(problems_of(with("https://app.example.com,", "\"null\", https://192.0.2.1:8443,")) == "");
+  }
+
+  TEST_CASE("a backend is a backend") {
+    for (const char* url :
+         {"http://127.0.0.1/", "127.0.0.1:9000", "ws:///x", "ws://user:pw@a/", "unix:relative", "\"\""}) {
+      CAPTURE(url);
+      check_problem(with("url: ws://127.0.0.1:9000/", "url: " + std::string(url)), 16, "routes[0].upstream.url", "");
+    }
+    check_problem(with("url: ws://127.0.0.1:9000/", "keep_host: true"), 16, "routes[0].upstream", "exactly one");
+    check_problem(with("url: ws://127.0.0.1:9000/", "url: ws://a/, urls: [ws://b/]"), 16, "routes[0].upstream",
+                  "exactly one");
+  }
+
+  TEST_CASE("letting in everybody is a danger that is told") {
+    const auto reading = read(
+        with("[ { opaque: { from: [header] } } ]", "[ { opaque: {} }, { dangerous_anonymous: { subject: guest } } ]"));
+    CHECK(reading.problems.text() == "");
+    REQUIRE(reading.config.routes.size() == 2);
+    CHECK(reading.config.routes[1].authenticate[1].get<auth::AnonymousConfig>()->subject == "guest");
+    REQUIRE(reading.dangers.size() == 1);
+    CHECK(reading.dangers[0].name == "dangerous_anonymous");
+    CHECK(reading.dangers[0].mark.line == 26);
+  }
+
+  TEST_CASE("numbers have bounds") {
+    check_problem(with("message_size: 64KiB", "message_size: 0"), 22, "routes[0].limits.message_size", "");
+    check_problem(with("message_size: 64KiB", "message_size: 65MiB"), 22, "routes[0].limits.message_size", "");
+    check_problem(with("messages: 100/s", "messages: 0/s"), 22, "routes[0].limits.messages", "");
+    check_problem(with("grace: 10s", "grace: 301s"), 21, "routes[0].refresh.grace", "");
+    check_problem(with("grace: 10s", "grace: -1s"), 21, "routes[0].refresh.grace", "");
+    check_problem(good + "threads: 257\n", 29, "threads", "");
+    check_problem(good + "limits: { pending: 0 }\n", 29, "limits.pending", "");
+  }
+
+  TEST_CASE("a secret does not stand in the file") {
+    const std::string problems = problems_of(with("token_file: secrets/admin", "token: hunter2hunter2hunter2"));
+    CHECK(problems.find("gw.yaml:5: admin.token: ") != std::string::npos);
+    CHECK(problems.find("hunter2") == std::string::npos);
+  }
+}
+
+}  // namespace sallyport::gateway
