@@ -204,7 +204,13 @@ void check_names(const Settings& settings, Check& check) {
     if (!names.insert(route.name).second) check.problem(path + ".name", "another route has this name", "Give each its own");
     const std::string match = route.match.host + " " + route.match.path + " " + route.match.prefix;
     if (!matches.insert(match).second) check.problem(path + ".match", "another route matches the same", "Remove one of the two");
+    std::set<std::string> kinds;
     for (std::size_t k = 0; k < route.authenticate.size(); ++k) {
+      if (!kinds.insert(route.authenticate[k].kind).second) {
+        check.problem(path + ".authenticate[" + std::to_string(k) + "]",
+                      "the route has this mechanism already, and its credential is judged by the first",
+                      "Keep one of them; another issuer needs a route of its own");
+      }
       const std::optional<std::string> issuer = issuer_of(route.authenticate[k]);
       if (!issuer || issuers.contains(*issuer)) continue;
       check.problem(path + ".authenticate[" + std::to_string(k) + "]", "there is no issuer called " + config::quoted(*issuer),
