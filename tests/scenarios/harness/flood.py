@@ -20,7 +20,7 @@ def flood(address: tuple[str, int], count: int, requests: list[bytes]) -> collec
         nonlocal begun
         sock = socket.socket()
         sock.setblocking(False)
-        sock.bind((f"127.0.{16 + begun % 200}.{1 + begun // 200 % 250}", 0))
+        sock.bind((f"127.0.16.{1 + begun % 200}", 0))  # one address has too few ports
         sock.connect_ex(address)
         open_sockets[sock.fileno()] = [sock, requests[begun % len(requests)], b""]
         poll.register(sock.fileno(), select.EPOLLOUT)
