@@ -1,22 +1,11 @@
 #include "sallyport/base/log.h"
 
-#include <unistd.h>
-
 #include <cstdio>
 #include <ctime>
 
 #include "sallyport/base/json.h"
 
 namespace sallyport {
-
-void DescriptorLog::write(std::string_view line) {
-  const std::scoped_lock lock(mutex_);
-  while (!line.empty()) {
-    const ssize_t count = ::write(fd_, line.data(), line.size());
-    if (count <= 0) return;
-    line.remove_prefix(static_cast<std::size_t>(count));
-  }
-}
 
 Event::Event(Log& log, WallTime at, Level level, std::string_view name) : log_(log) {
   static constexpr std::string_view levels[] = {"info", "warning", "error"};

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <cstdint>
-#include <mutex>
 #include <string>
 #include <string_view>
 
@@ -21,17 +20,6 @@ class Log {
   virtual ~Log() = default;
   /// `line` is complete, newline included.
   virtual void write(std::string_view line) = 0;
-};
-
-/// Writes to a descriptor that it does not own. A line that cannot be written is dropped: the gateway does not stop for its log.
-class DescriptorLog final : public Log {
- public:
-  explicit DescriptorLog(int fd) : fd_(fd) {}
-  void write(std::string_view line) override;
-
- private:
-  std::mutex mutex_;
-  int fd_;
 };
 
 /// One security event, written when this object dies. Fields keep their order; text is escaped, so hostile bytes cannot forge a

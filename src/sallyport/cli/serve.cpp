@@ -9,6 +9,7 @@
 #include "sallyport/cli/console.h"
 #include "sallyport/cli/verbs.h"
 #include "sallyport/gateway/gateway.h"
+#include "sallyport/net/log_writer.h"
 
 namespace sallyport::cli {
 namespace {
@@ -103,7 +104,7 @@ int serve(const Arguments& arguments) {
   raise_descriptor_limit();
   net::Fd signals = take_signals();
   const SystemClock clock;
-  DescriptorLog log(STDOUT_FILENO);
+  net::LogWriter log(STDOUT_FILENO, clock);
   report_dangers(log, clock, loaded.reading.dangers);
   auto gateway = gateway::Gateway::open(std::move(loaded.reading.config), environment, log, clock);
   if (!gateway.ok()) return complain(gateway.error());
