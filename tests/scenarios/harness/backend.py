@@ -148,7 +148,7 @@ class Arrival:
 
 
 class Backend:
-    """Several doors to one recorder: `main` and `other` in the clear, `tls` with a certificate of the gateway's authority,
+    """Several doors to one recorder: `main`, `other` and `closing` in the clear, `tls` with a certificate of the gateway's authority,
     `stranger` with one of another, `unix` on a socket file; behind `dead` nobody listens."""
 
     def __init__(self, folder: pathlib.Path):
@@ -158,22 +158,32 @@ class Backend:
         self.arrivals: list[Arrival] = []
         self.script: dict = {}
         self.released = asyncio.Event()
-        self._servers: list[asyncio.AbstractServer] = []
+        self._servers: dict[str, asyncio.AbstractServer] = {}
 
     async def start(self, tls: ssl.SSLContext, stranger: ssl.SSLContext) -> "Backend":
-        for door, context in (("main", None), ("other", None), ("tls", tls), ("stranger", stranger)):
+        for door, context in (("main", None), ("other", None), ("closing", None), ("tls", tls), ("stranger", stranger)):
             server = await asyncio.start_server(self._door(door), "127.0.0.1", 0, ssl=context, backlog=4096)
-            self._servers.append(server)
+            self._servers[door] = server
             scheme = "wss" if context else "ws"
             name = "localhost" if context else "127.0.0.1"
             self.urls[door] = f"{scheme}://{name}:{server.sockets[0].getsockname()[1]}"
         path = self.folder / "backend.sock"
-        self._servers.append(await asyncio.start_unix_server(self._door("unix"), path))
+        self._servers["unix"] = await asyncio.start_unix_server(self._door("unix"), path)
         self.urls["unix"] = f"unix:{path}"
         self._dead = socket.socket()  # bound and never listening: a port that is surely refused
         self._dead.bind(("127.0.0.1", 0))
         self.urls["dead"] = f"ws://127.0.0.1:{self._dead.getsockname()[1]}"
         return self
+
+    async def shut(self, door: str) -> None:
+        self._servers[door].close()
+        for arrival in self.arrivals:
+            if arrival.door == door:
+                arrival.reset()
+
+    async def open_again(self, door: str) -> None:
+        port = int(self.urls[door].rpartition(":")[2])
+        self._servers[door] = await asyncio.start_server(self._door(door), "127.0.0.1", port, backlog=4096)
 
     def _door(self, door: str):
         async def arrive(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -64,10 +64,10 @@ class ClientActor(Actor):
 
     async def tries(self, path: str, *, token=None, by: str = "header", cookie=None, origin: str | None = "", headers=None,
                     subprotocols=None, host: str = "gw.example.test", plain: bool = False, source: str | None = None,
-                    times: int = 1, filler: dict | None = None, reads: bool = True) -> None:
+                    at: str | None = None, times: int = 1, filler: dict | None = None, reads: bool = True) -> None:
         """Sends an upgrade, and waits for the answer unless `reads` is false.
         `token` goes where `by` says: header, subprotocol, cookie, query. `origin`: the app's own for a cookie, otherwise none.
-        `times`: so often, on a new connection each; the last one counts. `filler`: so many more `fields` of such a `size`."""
+        `at`: the address of another listener than the usual two. `times`: so often, on a new connection each; the last one counts. `filler`: so many more `fields` of such a `size`."""
         pairs: list[tuple[str, str]] = []
         offered = list(subprotocols or [])
         credential = self.scene.token(token)
@@ -95,7 +95,7 @@ class ClientActor(Actor):
             pairs += each.items()
         pairs += [(f"X-Filler-{number}", "x" * filler["size"]) for number in range(filler["fields"])] if filler else []
         for _ in range(times):
-            await self.connects(True, plain=plain, source=source)
+            await self.connects(True, plain=plain, source=source, at=at)
             self.client.write(upgrade(path, host=host, headers=pairs))
             if reads:
                 await self.reads_answer(True)
@@ -105,19 +105,20 @@ class ClientActor(Actor):
         self.answer = await self.client.read_answer()
 
     async def opens(self, path: str, *, token=None, by: str = "header", cookie=None, origin: str | None = "", headers=None,
-                    subprotocols=None, host: str = "gw.example.test", plain: bool = False, source: str | None = None) -> None:
+                    subprotocols=None, host: str = "gw.example.test", plain: bool = False, source: str | None = None,
+                    at: str | None = None) -> None:
         """Sends an upgrade (see `tries`) that is answered with 101."""
         await self.tries(path, token=token, by=by, cookie=cookie, origin=origin, headers=headers, subprotocols=subprotocols,
-                         host=host, plain=plain, source=source)
+                         host=host, plain=plain, source=source, at=at)
         await self.is_answered(101)
 
     async def opens_in_time(self, path: str, *, token=None) -> None:
-        """Tries again until it is let in, as a client does that was told 503 or not answered."""
+        """Tries again until it is let in, as a client does that was told 502 or 503 or not answered."""
         until = time.monotonic() + 10
         while True:
             try:
                 await self.tries(path, token=token)
-                if self.answer and self.answer.status != 503:
+                if self.answer and self.answer.status not in (502, 503):
                     return await self.is_answered(101)
             except (ConnectionError, EOFError):
                 pass
@@ -149,9 +150,9 @@ class ClientActor(Actor):
         """The answer holds no byte of this."""
         assert self.answer and text.encode() not in self.answer.raw, self.answer
 
-    async def connects(self, _, *, plain: bool = False, source: str | None = None) -> None:
+    async def connects(self, _, *, plain: bool = False, source: str | None = None, at: str | None = None) -> None:
         """Opens a connection and says nothing yet."""
-        self.client = await self.scene.world.connect(self.scene.gateway, plain=plain, source=source)
+        self.client = await self.scene.world.connect(self.scene.gateway, plain=plain, source=source, at=at)
         self.scene.clients.append(self.client)
 
     async def connects_without_tls(self, _) -> None:
@@ -432,6 +433,14 @@ class BackendActor(Actor):
         assert 0 < claims["exp"] - time.time() <= 61, claims
         assert arrival.header("x-sallyport-connection") in claims.values(), claims
 
+    async def shuts(self, door: str) -> None:
+        """Nobody is served behind this door any more, and those who were are cut."""
+        await self.scene.world.backend.shut(door)
+
+    async def opens_again(self, door: str) -> None:
+        """Somebody listens behind this door again, on the port that it had."""
+        await self.scene.world.backend.open_again(door)
+
     async def heard_at(self, door: str) -> None:
         """Which door the newest connection came through."""
         check((await self._arrival(-1)).door, door, "the backend's door")
@@ -492,6 +501,21 @@ class GatewayActor(Actor):
             shutil.copy(self.scene.world.folder / copy, path)
         else:
             path.write_text(tokens.key_set(*keys) if keys else text or "")
+
+    async def refuses_to_start_with(self, change: dict, *, saying: str) -> None:
+        """A gateway with this change to the usual configuration ends with 2 at once, and its complaint mentions `saying`."""
+        gateway = await self.scene.world.fresh_gateway(change, start=False)
+        (gateway.folder / "short.secret").write_text(secrets.remember("a short secret", "0123456789abcdef"))
+        (gateway.folder / "short.secret").chmod(0o600)
+        try:
+            await gateway.start()
+        except AssertionError:
+            assert gateway.process and gateway.process.returncode == 2, gateway.process
+            complaint = gateway.errors.decode()
+            assert saying in complaint, complaint
+            return
+        await gateway.stop()
+        raise AssertionError("it started")
 
     async def is_told_to_stop(self, _) -> None:
         """SIGTERM."""
@@ -615,7 +639,7 @@ class Scene:
         if isinstance(value, str):
             if re.fullmatch(r"\$[a-z_]+", value) and value[1:] in self.values:
                 return self.fill(self.values[value[1:]])
-            return re.sub(r"\$\{([a-z_]+)\}", lambda found: str(self.values[found[1]]), value)
+            return re.sub(r"\$\{([a-z_]+)\}", lambda found: str(self.values.get(found[1], found[0])), value)
         return value
 
     def token(self, wanted) -> str | None:
@@ -639,8 +663,9 @@ class Scene:
         self.world.key_source.play()
         if self.scenario.get("key_source") == "down":
             self.world.key_source.down = True
-        self.gateway = await (self.world.fresh_gateway(self.config) if own else self.world.gateway(self.config))
-        self.since = 0 if own else len(self.gateway.log)
+        if self.scenario.get("gateway") != "none":
+            self.gateway = await (self.world.fresh_gateway(self.config) if own else self.world.gateway(self.config))
+            self.since = 0 if own else len(self.gateway.log)
         try:
             for number, step in enumerate(self.scenario["steps"], 1):
                 (name, what), = step.items()
@@ -666,8 +691,9 @@ class Scene:
 
 class StepFailed(Exception):
     def __init__(self, number: int, step: dict, trouble: Exception, scene: Scene):
-        lines = [json.dumps(line) for line in scene.gateway.log[scene.since:][-8:]]
+        gateway = getattr(scene, "gateway", None)
+        lines = [json.dumps(line) for line in gateway.log[scene.since:][-8:]] if gateway else []
         trouble_text = str(trouble) or type(trouble).__name__
         super().__init__("\n".join([
             f"step {number}: {json.dumps(step)}", f"{type(trouble).__name__}: {trouble_text}",
-            *(f"  log: {line}" for line in lines), scene.gateway.errors.decode(errors="replace")[-2000:]]))
+            *(f"  log: {line}" for line in lines), gateway.errors.decode(errors="replace")[-2000:] if gateway else ""]))

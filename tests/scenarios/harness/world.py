@@ -69,7 +69,7 @@ class World:
             config[kind] = [{"name": name, **value} for name, value in config[kind].items()]
         text = json.dumps(config)
         for door, url in {**self.backend.urls, "key_set_url": self.key_source.url}.items():
-            text = text.replace(f'"${door}"', json.dumps(url))
+            text = text.replace(f'"${door}"', json.dumps(url)).replace(f"${{{door}_url}}", url)
         return json.loads(text)
 
     async def fresh_gateway(self, change: dict | None = None, *, start: bool = True) -> Gateway:
@@ -104,10 +104,10 @@ class World:
             self.gateways[name] = gateway = await self.fresh_gateway(change)
         return gateway
 
-    async def connect(self, gateway: Gateway, *, plain: bool = False, **how) -> Client:
-        if plain:
-            return await Client.connect(gateway.addresses["127.0.0.2"], **how)
-        return await Client.connect(gateway.addresses["127.0.0.1"], tls=self.client_tls, **how)
+    async def connect(self, gateway: Gateway, *, plain: bool = False, at: str | None = None, **how) -> Client:
+        """To the listener `at` this address, or else to the usual one."""
+        address = gateway.addresses[at or ("127.0.0.2" if plain else "127.0.0.1")]
+        return await Client.connect(address, tls=None if plain else self.client_tls, **how)
 
     # the end
 
