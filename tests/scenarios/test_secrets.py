@@ -10,6 +10,11 @@ def test_no_secret_was_said(world):
     assert not secrets.leaks()
 
 
+def test_every_line_was_json():
+    """Whatever peers and tokens held, nobody could forge or break a line of the log."""
+    assert not secrets.bad_lines
+
+
 def test_a_secret_would_have_been_found():
     """The search itself works: what is said on purpose is found."""
     secrets.remember("bait", "abcdefghijklmnop.qrstuvwxyzabcdefgh")

@@ -87,6 +87,7 @@ class Gateway:
                 entry = json.loads(line)
             except ValueError:
                 entry = {"event": "not JSON", "line": line.decode(errors="replace")}
+                secrets.bad_lines.append(entry["line"])
             if entry["event"] == "listening":
                 host, _, port = entry["address"].rpartition(":")
                 self.addresses[host.strip("[]")] = (host.strip("[]"), int(port))

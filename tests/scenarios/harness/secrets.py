@@ -7,6 +7,9 @@ import re
 _secrets: dict[str, str] = {}
 _said: dict[str, bytearray] = {}
 
+#: Lines of the gateway's log that no reader of its log could read.
+bad_lines: list[str] = []
+
 #: What a token, a cookie or a key looks like in running text.
 WORD = re.compile(rb"[A-Za-z0-9_.+/=~-]{16,}")
 JWT = re.compile(rb"eyJ[A-Za-z0-9_-]{16,}\.[A-Za-z0-9_-]{8,}")

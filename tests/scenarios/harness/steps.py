@@ -160,6 +160,15 @@ class ClientActor(Actor):
         self.client = await Client.connect(self.scene.gateway.addresses["127.0.0.1"])
         self.scene.clients.append(self.client)
 
+    async def cannot_connect(self, _) -> None:
+        """Nobody takes the connection, or it ends without an answer."""
+        try:
+            client = await self.scene.world.connect(self.scene.gateway)
+        except OSError:
+            return
+        self.scene.clients.append(client)
+        assert not await client.rest()
+
     async def occupies(self, places: int) -> None:
         """So many connections that say nothing."""
         self.crowd = [await Client.connect(self.scene.gateway.addresses["127.0.0.2"]) for _ in range(places)]
@@ -195,6 +204,10 @@ class ClientActor(Actor):
         for number in range(count):
             self.client.text(f"{number:06}".ljust(size, "."))
             await within(self.client.writer.drain(), "the gateway to take messages")
+
+    async def floods_with(self, opcode: int, *, times: int) -> None:
+        """So many control frames at once."""
+        self.client.write(b"".join(frames.encode(opcode, b"x") for _ in range(times)))
 
     async def sends_bytewise(self, data: str) -> None:
         """Bytes in hex, each in a segment of its own."""
@@ -517,6 +530,13 @@ class GatewayActor(Actor):
         await gateway.stop()
         raise AssertionError("it started")
 
+    async def rests(self, seconds: float) -> None:
+        """For so long it uses next to no processor time: nothing makes it turn in circles."""
+        before = self.scene.gateway.cpu_seconds()
+        await asyncio.sleep(seconds)
+        used = self.scene.gateway.cpu_seconds() - before
+        assert used < 0.2 * seconds, f"{used:.2f} s of processor time in {seconds} s"
+
     async def is_told_to_stop(self, _) -> None:
         """SIGTERM."""
         self.scene.gateway.signal(signals.SIGTERM)
@@ -621,7 +641,7 @@ class Scene:
 
     def __init__(self, world: World, scenario: dict, row: dict):
         self.world, self.scenario = world, scenario
-        self.values: dict = dict(row)
+        self.values: dict = {"long_head": "HTTP/1.1 101 Switching Protocols\r\nX-Leak: leak-1" + "x" * 200_000} | row
         self.clients: list[Client] = []
         self.actors: dict[str, Actor] = {}
         self.seen: dict[int, int] = {}
