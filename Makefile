@@ -11,7 +11,7 @@ build:           ## installs what is missing and builds build/release/sallyport
 	@scripts/packages build
 	@scripts/build release sallyport
 
-demo: build      ## runs the guarded chat on this machine; HEADLESS=1 plays its story in the terminal
+demo:            ## runs the guarded chat on this machine; HEADLESS=1 plays its story in the terminal
 	@scripts/demo
 
 test: unit scenarios  ## everything that must pass: unit tests under sanitizers, scenarios and clients on the release build
