@@ -15,6 +15,7 @@ class KeySource:
         self.down = False
         self.keys = tokens.PUBLISHED
         self.bell = Bell()
+        self.answers: str | None = None
         self.url = ""
 
     async def start(self, tls: ssl.SSLContext) -> "KeySource":
@@ -22,8 +23,10 @@ class KeySource:
         self.url = f"https://localhost:{self._server.sockets[0].getsockname()[1]}/.well-known/jwks.json"
         return self
 
-    def play(self) -> None:
-        self.fetched, self.down, self.keys = 0, False, tokens.PUBLISHED
+    def play(self, script: str | dict | None = None) -> None:
+        """Forgets what was. `script`: "down", or {"answers": text} for something else than the keys; an empty text is silence."""
+        self.fetched, self.down, self.keys = 0, script == "down", tokens.PUBLISHED
+        self.answers = script["answers"] if isinstance(script, dict) else None
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -32,6 +35,10 @@ class KeySource:
                 if self.down:
                     break
                 self.fetched += 1
+                if self.answers is not None:
+                    writer.write(self.answers.encode())
+                    await reader.read()
+                    break
                 body = tokens.key_set(*self.keys).encode()
                 writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: application/jwk-set+json\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body))
                 await writer.drain()

@@ -104,6 +104,12 @@ class ClientActor(Actor):
         """Waits for the answer to the upgrade."""
         self.answer = await self.client.read_answer()
 
+    async def gets(self, path: str, *, method: str = "GET", host: str = "gw.example.test") -> None:
+        """An ordinary request that asks for no upgrade."""
+        await self.connects(True)
+        self.client.write(f"{method} {path} HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
+        await self.reads_answer(True)
+
     async def opens(self, path: str, *, token=None, by: str = "header", cookie=None, origin: str | None = "", headers=None,
                     subprotocols=None, host: str = "gw.example.test", plain: bool = False, source: str | None = None,
                     at: str | None = None) -> None:
@@ -641,7 +647,10 @@ class Scene:
 
     def __init__(self, world: World, scenario: dict, row: dict):
         self.world, self.scenario = world, scenario
-        self.values: dict = {"long_head": "HTTP/1.1 101 Switching Protocols\r\nX-Leak: leak-1" + "x" * 200_000} | row
+        self.values: dict = {
+            "key_set_url": world.key_source.url,
+            "long_head": "HTTP/1.1 101 Switching Protocols\r\nX-Leak: leak-1" + "x" * 200_000,
+        } | row
         self.clients: list[Client] = []
         self.actors: dict[str, Actor] = {}
         self.seen: dict[int, int] = {}
@@ -680,9 +689,7 @@ class Scene:
         self.config = self.fill(self.scenario.get("config") or {})
         own = self.scenario.get("gateway") == "own"
         self.world.backend.play(self.fill(self.scenario.get("backend")))
-        self.world.key_source.play()
-        if self.scenario.get("key_source") == "down":
-            self.world.key_source.down = True
+        self.world.key_source.play(self.fill(self.scenario.get("key_source")))
         if self.scenario.get("gateway") != "none":
             self.gateway = await (self.world.fresh_gateway(self.config) if own else self.world.gateway(self.config))
             self.since = 0 if own else len(self.gateway.log)
