@@ -89,22 +89,28 @@ class Readiness final : public IoHandler {
   bool tied_ = false;
 };
 
-/// A TCP or unix socket without TLS.
-class PlainStream final : public Stream {
+/// A stream on a socket; what TLS does not change.
+class SocketStream : public Stream {
  public:
-  PlainStream(Loop& loop, Fd fd) : fd_(std::move(fd)), readiness_(loop, fd_.get()) {}
-  IoResult read(MutableBytes into) override;
-  IoResult write(Bytes from) override;
-  void finish() override;
   void attach(Wake& wake, std::uint32_t readable, std::uint32_t writable) override {
     readiness_.attach(wake, readable, writable);
   }
   void pause_reading() override { readiness_.pause_reading(); }
   void resume_reading() override { readiness_.resume_reading(); }
 
- private:
+ protected:
+  SocketStream(Loop& loop, Fd fd) : fd_(std::move(fd)), readiness_(loop, fd_.get()) {}
   Fd fd_;
   Readiness readiness_;
+};
+
+/// A TCP or unix socket without TLS.
+class PlainStream final : public SocketStream {
+ public:
+  PlainStream(Loop& loop, Fd fd) : SocketStream(loop, std::move(fd)) {}
+  IoResult read(MutableBytes into) override;
+  IoResult write(Bytes from) override;
+  void finish() override;
 };
 
 /// Connects without blocking. The descriptor is ready to be made a stream.

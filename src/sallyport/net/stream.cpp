@@ -8,6 +8,8 @@ void Waiter::interrupt(Error error) {
 }
 
 Task<Result<void>> Waiter::wait_for(std::uint32_t bits, Deadline deadline) {
+  // A peer that keeps the stream readable, with bytes of TLS itself for instance, must not outrun its deadline.
+  if (!interruption_ && deadline.at <= wake_.loop().now()) co_return Error{deadline.late, "deadline passed"};
   timer_.set(deadline.at);
   std::uint32_t raised = 0;
   while ((raised & bits) == 0 && (raised & late) == 0 && !interruption_) raised |= co_await wake_.next();

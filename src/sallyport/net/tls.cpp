@@ -166,15 +166,12 @@ Result<std::shared_ptr<const ClientTls>> ClientTls::load(const std::string& ca_f
 ClientTls::~ClientTls() { SSL_CTX_free(context_); }
 
 TlsStream::TlsStream(Loop& loop, Fd fd, std::shared_ptr<const ServerTls> tls)
-    : fd_(std::move(fd)),
-      readiness_(loop, fd_.get()),
-      keep_(tls),
-      ssl_(make_ssl(tls->entries_.front().context, fd_)) {
+    : SocketStream(loop, std::move(fd)), keep_(tls), ssl_(make_ssl(tls->entries_.front().context, fd_)) {
   SSL_set_accept_state(ssl_);
 }
 
 TlsStream::TlsStream(Loop& loop, Fd fd, std::shared_ptr<const ClientTls> tls, const std::string& server_name)
-    : fd_(std::move(fd)), readiness_(loop, fd_.get()), keep_(tls), ssl_(make_ssl(tls->context_, fd_)) {
+    : SocketStream(loop, std::move(fd)), keep_(tls), ssl_(make_ssl(tls->context_, fd_)) {
   SSL_set_connect_state(ssl_);
   X509_VERIFY_PARAM* parameters = SSL_get0_param(ssl_);
   if (X509_VERIFY_PARAM_set1_ip_asc(parameters, server_name.c_str()) != 1) {

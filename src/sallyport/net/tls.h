@@ -23,7 +23,7 @@ struct CertificateFiles {
 class ServerTls {
  public:
   /// Reads the files. Errors: `config.invalid` naming the file and what is wrong (unreadable, no PEM, key of another
-  /// certificate, expired certificate is not an error but is told by `warnings`).
+  /// certificate).
   static Result<std::shared_ptr<const ServerTls>> load(const std::vector<CertificateFiles>& files);
   ~ServerTls();
   ServerTls(const ServerTls&) = delete;
@@ -57,7 +57,7 @@ class ClientTls {
 };
 
 /// A TLS connection on a socket. Holds no buffer while idle.
-class TlsStream final : public Stream {
+class TlsStream final : public SocketStream {
  public:
   /// The server's side of an accepted socket.
   TlsStream(Loop& loop, Fd fd, std::shared_ptr<const ServerTls> tls);
@@ -75,17 +75,10 @@ class TlsStream final : public Stream {
   IoResult read(MutableBytes into) override;
   IoResult write(Bytes from) override;
   void finish() override;
-  void attach(Wake& wake, std::uint32_t readable, std::uint32_t writable) override {
-    readiness_.attach(wake, readable, writable);
-  }
-  void pause_reading() override { readiness_.pause_reading(); }
-  void resume_reading() override { readiness_.resume_reading(); }
 
  private:
   IoResult settle(int code, bool writing);
 
-  Fd fd_;
-  Readiness readiness_;
   std::shared_ptr<const void> keep_;
   ssl_st* ssl_;
   bool failed_ = false;
