@@ -146,20 +146,18 @@ TEST_CASE("waiter: bytes that trickle do not move the deadline") {
   CHECK(refused(*result, Reason::auth_timeout));
 }
 
-TEST_CASE("waiter: a stream that is always readable and never yields does not outrun the deadline") {
+TEST_CASE("waiter: a stream that is readable on every turn and never yields does not outrun the deadline") {
   Scene scene;
-  for (int i = 0; i < 100; ++i) scene.stream.block();
   std::array<Byte, 4> buffer;
   std::optional<Result<std::size_t>> result;
   scene.loop.spawn(keep(scene.waiter.read_some(scene.stream, buffer, scene.in(milliseconds(10))), result));
   for (int i = 0; i < 10; ++i) {
     CHECK_FALSE(result);
+    scene.waiter.wake().raise(Waiter::readable);
     scene.pass(milliseconds(1));
   }
-  scene.pass(milliseconds(1));
   REQUIRE(result);
   CHECK(refused(*result, Reason::auth_timeout));
-  CHECK_FALSE(scene.stream.exhausted());
 }
 
 TEST_CASE("waiter: an interruption ends the present wait and every later one, the first stays") {
