@@ -4,6 +4,7 @@
 
 #include <array>
 #include <cerrno>
+#include <cstring>
 
 #include "sallyport/admin/endpoint.h"
 #include "sallyport/admin/guard.h"
@@ -207,13 +208,25 @@ net::Task<void> accept_from(gateway::Gateway& gateway, net::Fd listener) {
   }
 }
 
+// Alone, unlike the listeners for clients: with SO_REUSEPORT a second process could take its share of the revocations.
+Result<net::Fd> listen_alone(const net::Endpoint& at) {
+  net::Fd fd(::socket(at.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  const int on = 1;
+  const bool listening = fd && ::setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0 &&
+                         ::bind(fd.get(), at.address(), static_cast<socklen_t>(at.length())) == 0 &&
+                         ::listen(fd.get(), backlog) == 0;
+  if (!listening)
+    return Error{Reason::config_invalid, "admin: cannot listen on " + at.text() + ": " + std::strerror(errno)};
+  return fd;
+}
+
 }  // namespace
 
 Result<net::Endpoint> start_server(gateway::Gateway& gateway) {
   const auto& settings = gateway.snapshot()->settings.admin;
   SALLYPORT_CHECK(settings.has_value());
   TRY(const net::Endpoint at, net::Endpoint::parse_ip(settings->address.host, settings->address.port));
-  TRY(net::Fd fd, net::listen_on(at, backlog));
+  TRY(net::Fd fd, listen_alone(at));
   sockaddr_storage bound{};
   socklen_t length = sizeof bound;
   SALLYPORT_CHECK(::getsockname(fd.get(), reinterpret_cast<sockaddr*>(&bound), &length) == 0);

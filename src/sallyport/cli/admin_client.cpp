@@ -36,9 +36,10 @@ Result<void> check_url(const std::string& url) {
   if (!url.starts_with("http://")) return misused("--admin: a URL such as http://127.0.0.1:9443 expected");
   std::string_view host = std::string_view(url).substr(7);
   host = host.substr(0, host.find('/'));
-  TRY(const http::Authority authority, http::parse_authority(host));
-  const auto endpoint = net::Endpoint::parse_ip(authority.host, 1);
-  if (authority.host == "localhost" || (endpoint.ok() && endpoint->is_loopback())) return {};
+  const Result<http::Authority> authority = http::parse_authority(host);
+  if (!authority.ok()) return misused("--admin: " + authority.error().detail);
+  const auto endpoint = net::Endpoint::parse_ip(authority->host, 1);
+  if (authority->host == "localhost" || (endpoint.ok() && endpoint->is_loopback())) return {};
   return Error{Reason::config_invalid, "--admin: plain http:// is only for this machine; use https://"};
 }
 
