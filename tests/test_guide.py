@@ -1,0 +1,106 @@
+"""Every command and every configuration in README and guide is run as it stands, but for the ports, which are free ones."""
+
+import os
+import pathlib
+import re
+import socket
+import subprocess
+import time
+import urllib.request
+
+import pytest
+import yaml
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+BUILD = (ROOT / os.environ.get("SALLYPORT_BUILD", "build/release")).resolve()
+ENVIRONMENT = {**os.environ, "PATH": f"{BUILD}:{os.environ['PATH']}"}
+
+
+def free_port() -> str:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return str(probe.getsockname()[1])
+
+
+def blocks(page: str) -> list[tuple[str, str]]:
+    return re.findall(r"^```(\w+)\n(.*?)^```", (ROOT / page).read_text(), re.M | re.S)
+
+
+def run(command: str, folder: pathlib.Path) -> str:
+    result = subprocess.run(["sh", "-ec", command], cwd=folder, env=ENVIRONMENT, capture_output=True, text=True, timeout=60)
+    assert result.returncode == 0, f"{command}\n{result.stdout}{result.stderr}"
+    return result.stdout
+
+
+def wait_until_ready(admin_port: str, gateway: subprocess.Popen) -> None:
+    deadline = time.monotonic() + 20
+    while True:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{admin_port}/readyz", timeout=5) as answer:
+                assert answer.status == 200
+                return
+        except OSError:
+            assert gateway.poll() is None, "the gateway ended"
+            assert time.monotonic() < deadline, "the gateway did not get ready"
+
+
+def test_getting_started(tmp_path):
+    ports = {"8443": free_port(), "9443": free_port(), "9000": free_port()}
+    gateway = None
+    printed = {}
+    try:
+        for language, text in blocks("docs/guide/getting-started.md"):
+            text = re.sub(r"\b(8443|9443|9000)\b", lambda port: ports[port[1]], text)
+            if language == "yaml":
+                (tmp_path / "sallyport.yaml").write_text(text)
+            elif text.startswith("sallyport serve"):
+                gateway = subprocess.Popen(["sh", "-ec", "exec " + text], cwd=tmp_path, env=ENVIRONMENT, stdout=subprocess.DEVNULL)
+                wait_until_ready(ports["9443"], gateway)
+            elif language == "sh":
+                printed[text] = run(text, tmp_path)
+        assert "spt_" in next(out for command, out in printed.items() if "token issue" in command)
+        assert " 401 " in next(out for command, out in printed.items() if "Sec-WebSocket-Key" in command)
+        assert '"keys"' in next(out for command, out in printed.items() if "jwks.json" in command)
+        gateway.terminate()
+        assert gateway.wait(timeout=20) == 0
+    finally:
+        if gateway and gateway.poll() is None:
+            gateway.kill()
+
+
+def test_configuration_in_the_readme(tmp_path):
+    run("mkdir tls secrets data; openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -subj /CN=x"
+        " -keyout tls/key.pem -out tls/cert.pem; openssl rand -hex 32 > secrets/admin; chmod 600 secrets/admin", tmp_path)
+    [configuration] = [text for language, text in blocks("README.md") if language == "yaml"]
+    (tmp_path / "sallyport.yaml").write_text(configuration)
+    run("sallyport check --config sallyport.yaml", tmp_path)
+
+
+ROUTE = {
+    "name": "chat",
+    "match": {"host": "chat.example.com", "path": "/ws"},
+    "upstream": {"url": "ws://127.0.0.1:9000/"},
+}
+ISSUER = {
+    "name": "main",
+    "issuer": "https://id.example.com",
+    "audience": ["chat"],
+    "algorithms": ["ES256"],
+    "keys": {"jwks_url": "https://id.example.com/.well-known/jwks.json"},
+}
+
+
+@pytest.mark.parametrize("page", sorted(str(page.relative_to(ROOT)) for page in (ROOT / "src/sallyport/auth").glob("*/README.md")))
+def test_configuration_of_a_plug(page, tmp_path):
+    """What a plug's README shows is set into a whole configuration, which must hold."""
+    [shown] = [yaml.safe_load(text) for language, text in blocks(page) if language == "yaml"]
+    mechanisms = shown.pop("authenticate", None) or shown.pop("routes")[0]["authenticate"]
+    configuration = {
+        "listen": [{"address": "127.0.0.1:0"}],
+        "store": {"memory": {}},
+        "issuers": [ISSUER],
+        "routes": [{**ROUTE, "authenticate": mechanisms}],
+        **shown,
+    }
+    (tmp_path / "sallyport.yaml").write_text(yaml.safe_dump(configuration))
+    run("sallyport check --config sallyport.yaml", tmp_path)
