@@ -149,22 +149,33 @@ void Readiness::attach(Wake& wake, std::uint32_t readable, std::uint32_t writabl
   if (hung_up_) wake_->raise(readable_ | writable_);
 }
 
-void Readiness::update(std::uint32_t interest) {
+void Readiness::update() {
+  const std::uint32_t interest = (paused_ || needs_room_ ? 0U : std::uint32_t{EPOLLIN}) | (wants_write_ ? std::uint32_t{EPOLLOUT} : 0U);
   if (interest == interest_) return;
   interest_ = interest;
   if (!hung_up_) loop_.modify(fd_, interest_, *this);
 }
 
-void Readiness::pause_reading() { update(interest_ & ~std::uint32_t{EPOLLIN}); }
+void Readiness::pause_reading() {
+  paused_ = true;
+  update();
+}
 
 void Readiness::resume_reading() {
-  update(interest_ | EPOLLIN);
+  paused_ = false;
+  update();
   if (hung_up_ && wake_) wake_->raise(readable_);
 }
 
 void Readiness::want_write() {
-  update(interest_ | EPOLLOUT);
+  wants_write_ = true;
+  update();
   if (hung_up_ && wake_) wake_->raise(writable_);
+}
+
+void Readiness::read_needs_room() {
+  needs_room_ = true;
+  want_write();
 }
 
 void Readiness::on_io(std::uint32_t epoll_events) {
@@ -178,7 +189,9 @@ void Readiness::on_io(std::uint32_t epoll_events) {
   if (epoll_events & EPOLLIN) bits |= readable_;
   if (epoll_events & EPOLLOUT) {
     bits |= writable_;
-    update(interest_ & ~std::uint32_t{EPOLLOUT});
+    if (std::exchange(needs_room_, false)) bits |= readable_;
+    wants_write_ = false;
+    update();
   }
   if (tied_ && bits != 0) {
     bits = readable_ | writable_;

@@ -68,8 +68,11 @@ class Readiness final : public IoHandler {
   void resume_reading();
   /// Asks for one report that the socket takes bytes again.
   void want_write();
-  /// Says that the TLS layer waits for readability in the middle of a write, or the reverse; both bits are then raised together.
-  void tie() { tied_ = true; }
+  /// Says that a write waits for something to read; both bits are then raised together.
+  void write_needs_input() { tied_ = true; }
+  /// Says that a read waits for room to write; until there is some, readability is not reported, which the kernel would otherwise
+  /// do on every turn.
+  void read_needs_room();
   /// Raises the readable bit again without the kernel: there is something to read that it does not know of.
   void remind() {
     if (wake_) wake_->raise(readable_);
@@ -77,7 +80,7 @@ class Readiness final : public IoHandler {
   void on_io(std::uint32_t epoll_events) override;
 
  private:
-  void update(std::uint32_t interest);
+  void update();
 
   Loop& loop_;
   int fd_;
@@ -85,6 +88,9 @@ class Readiness final : public IoHandler {
   std::uint32_t readable_ = 0;
   std::uint32_t writable_ = 0;
   std::uint32_t interest_;
+  bool paused_ = false;
+  bool wants_write_ = false;
+  bool needs_room_ = false;
   bool hung_up_ = false;
   bool tied_ = false;
 };

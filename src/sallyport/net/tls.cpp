@@ -5,11 +5,16 @@
 #include <openssl/x509v3.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 
 namespace sallyport::net {
 namespace {
+
+// Above the longest certificate chain that OpenSSL takes; and above the longest record with what may come before it.
+constexpr std::size_t most_for_handshake = 128 * 1024;
+constexpr std::size_t most_without_data = 32 * 1024;
 
 std::string openssl_error() {
   const unsigned long code = ERR_peek_last_error();
@@ -22,17 +27,19 @@ std::string openssl_error() {
 
 // A BIO on a socket that owns nothing and never raises SIGPIPE; OpenSSL's own writes with write(2), which does.
 int bio_write(BIO* bio, const char* data, int length) {
+  const auto& wire = *static_cast<const detail::TlsWire*>(BIO_get_data(bio));
   BIO_clear_retry_flags(bio);
-  const ssize_t count = ::send(static_cast<int>(reinterpret_cast<std::intptr_t>(BIO_get_data(bio))), data,
-                               static_cast<std::size_t>(length), MSG_NOSIGNAL);
+  const ssize_t count = ::send(wire.fd, data, static_cast<std::size_t>(length), MSG_NOSIGNAL);
   if (count < 0 && (errno == EAGAIN || errno == EINTR)) BIO_set_retry_write(bio);
   return static_cast<int>(count);
 }
 
 int bio_read(BIO* bio, char* data, int length) {
+  auto& wire = *static_cast<detail::TlsWire*>(BIO_get_data(bio));
   BIO_clear_retry_flags(bio);
-  const ssize_t count = ::recv(static_cast<int>(reinterpret_cast<std::intptr_t>(BIO_get_data(bio))), data,
-                               static_cast<std::size_t>(length), 0);
+  if (wire.left == 0) return -1;
+  const ssize_t count = ::recv(wire.fd, data, std::min(static_cast<std::size_t>(length), wire.left), 0);
+  if (count > 0) wire.left -= static_cast<std::size_t>(count);
   if (count < 0 && (errno == EAGAIN || errno == EINTR)) BIO_set_retry_read(bio);
   if (count == 0) BIO_set_flags(bio, BIO_FLAGS_IN_EOF);
   return static_cast<int>(count);
@@ -95,13 +102,11 @@ int choose_protocol(SSL*, const unsigned char** out, unsigned char* out_length, 
   return SSL_TLSEXT_ERR_OK;
 }
 
-void* descriptor(const Fd& fd) { return reinterpret_cast<void*>(static_cast<std::intptr_t>(fd.get())); }
-
-SSL* make_ssl(SSL_CTX* context, const Fd& fd) {
+SSL* make_ssl(SSL_CTX* context, detail::TlsWire& wire) {
   SSL* ssl = SSL_new(context);
   BIO* bio = BIO_new(socket_method());
   SALLYPORT_CHECK(ssl && bio);
-  BIO_set_data(bio, descriptor(fd));
+  BIO_set_data(bio, &wire);
   SSL_set_bio(ssl, bio, bio);
   return ssl;
 }
@@ -166,12 +171,18 @@ Result<std::shared_ptr<const ClientTls>> ClientTls::load(const std::string& ca_f
 ClientTls::~ClientTls() { SSL_CTX_free(context_); }
 
 TlsStream::TlsStream(Loop& loop, Fd fd, std::shared_ptr<const ServerTls> tls)
-    : SocketStream(loop, std::move(fd)), keep_(tls), ssl_(make_ssl(tls->entries_.front().context, fd_)) {
+    : SocketStream(loop, std::move(fd)),
+      wire_{fd_.get(), most_for_handshake},
+      keep_(tls),
+      ssl_(make_ssl(tls->entries_.front().context, wire_)) {
   SSL_set_accept_state(ssl_);
 }
 
 TlsStream::TlsStream(Loop& loop, Fd fd, std::shared_ptr<const ClientTls> tls, const std::string& server_name)
-    : SocketStream(loop, std::move(fd)), keep_(tls), ssl_(make_ssl(tls->context_, fd_)) {
+    : SocketStream(loop, std::move(fd)),
+      wire_{fd_.get(), most_for_handshake},
+      keep_(tls),
+      ssl_(make_ssl(tls->context_, wire_)) {
   SSL_set_connect_state(ssl_);
   X509_VERIFY_PARAM* parameters = SSL_get0_param(ssl_);
   if (X509_VERIFY_PARAM_set1_ip_asc(parameters, server_name.c_str()) != 1) {
@@ -185,11 +196,14 @@ TlsStream::~TlsStream() { SSL_free(ssl_); }
 IoResult TlsStream::settle(int code, bool writing) {
   switch (SSL_get_error(ssl_, code)) {
     case SSL_ERROR_WANT_READ:
-      if (writing) readiness_.tie();
+      if (writing) readiness_.write_needs_input();
       return {IoStatus::would_block};
     case SSL_ERROR_WANT_WRITE:
-      readiness_.want_write();
-      if (!writing) readiness_.tie();
+      if (writing) {
+        readiness_.want_write();
+      } else {
+        readiness_.read_needs_room();
+      }
       return {IoStatus::would_block};
     case SSL_ERROR_ZERO_RETURN:
       return {IoStatus::end};
@@ -205,6 +219,7 @@ IoResult TlsStream::handshake() {
   const int code = SSL_do_handshake(ssl_);
   if (code == 1) {
     established_ = true;
+    wire_.left = most_without_data;
     return {IoStatus::ok};
   }
   return settle(code, false);
@@ -235,6 +250,7 @@ IoResult TlsStream::read(MutableBytes into) {
       break;
     }
     filled += count;
+    wire_.left = most_without_data;
     if (!SSL_has_pending(ssl_)) break;
   }
   return {IoStatus::ok, filled};

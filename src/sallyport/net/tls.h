@@ -56,7 +56,18 @@ class ClientTls {
   ssl_ctx_st* context_ = nullptr;
 };
 
-/// A TLS connection on a socket. Holds no buffer while idle.
+namespace detail {
+
+/// The socket as OpenSSL reads it.
+struct TlsWire {
+  int fd;
+  std::size_t left;  ///< bytes that may still be taken from it before something must come of them
+};
+
+}  // namespace detail
+
+/// A TLS connection on a socket. Holds no buffer while idle. A peer that sends a lot that is no data, key updates for instance, has
+/// failed: OpenSSL would go on reading in one call for as long as more arrives.
 class TlsStream final : public SocketStream {
  public:
   /// The server's side of an accepted socket.
@@ -79,6 +90,7 @@ class TlsStream final : public SocketStream {
  private:
   IoResult settle(int code, bool writing);
 
+  detail::TlsWire wire_;
   std::shared_ptr<const void> keep_;
   ssl_st* ssl_;
   bool failed_ = false;

@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include <array>
@@ -142,6 +143,7 @@ class RawClient {
                           static_cast<unsigned>(protocols_.size()));
     }
     if (session_) SSL_set_session(ssl_, session_);
+    server_socket_ = server_fd.get();
     server_.emplace(net_.loop, std::move(server_fd), tls);
     std::optional<Result<void>> result;
     net_.loop.spawn(keep(handshake(server_->waiter, server_->stream, net_.soon()), result));
@@ -161,6 +163,8 @@ class RawClient {
   Side& server_side() { return *server_; }
   Net& net() { return net_; }
   SSL* ssl() { return ssl_; }
+  int socket() const { return fd_.get(); }
+  int server_socket() const { return server_socket_; }
   bool resumed() const { return SSL_session_reused(ssl_) == 1; }
   std::string certificate_name() const {
     X509* certificate = SSL_get0_peer_certificate(ssl_);
@@ -187,6 +191,7 @@ class RawClient {
   SSL* ssl_ = nullptr;
   SSL_SESSION* session_ = nullptr;
   Fd fd_;
+  int server_socket_ = -1;
   std::optional<Side> server_;
   const char* name_ = nullptr;
   std::string protocols_;
@@ -391,6 +396,82 @@ TEST_CASE("tls: many small records are read with few calls, and none is left beh
   }
   CHECK(received == sent);
   CHECK(pair.server->stream.read(buffer).status == IoStatus::would_block);
+}
+
+TEST_CASE("tls: a peer that sends nothing but words of TLS itself has failed, one that also has data has not") {
+  const auto tls = serving({certificates().issue("DNS:chat.test")});
+  RawClient client(TLS1_3_VERSION);
+  REQUIRE(client.connect(tls).ok());
+  const auto send_key_updates = [&](int count) {
+    for (int i = 0; i < count; ++i) {
+      REQUIRE(SSL_key_update(client.ssl(), SSL_KEY_UPDATE_NOT_REQUESTED) == 1);
+      REQUIRE(SSL_do_handshake(client.ssl()) == 1);
+    }
+  };
+  std::array<Byte, 16> buffer;
+  for (int i = 0; i < 3; ++i) {
+    send_key_updates(1000);
+    REQUIRE(SSL_write(client.ssl(), "x", 1) == 1);
+    const auto count = wait_for(client.net().loop, client.server_side().waiter.read_some(client.server(), buffer, client.net().soon()));
+    REQUIRE(count.ok());
+    CHECK(*count == 1);
+  }
+  send_key_updates(2000);
+  const auto count = wait_for(client.net().loop, client.server_side().waiter.read_some(client.server(), buffer, client.net().soon()));
+  CHECK(refused(count, Reason::peer_gone));
+}
+
+TEST_CASE("tls: while a read waits for room to write it is not woken, and goes on when there is room") {
+  const auto tls = serving({certificates().issue("DNS:chat.test")});
+  RawClient client(TLS1_3_VERSION);
+  REQUIRE(client.connect(tls).ok());
+  Net& net = client.net();
+  Waiter& waiter = client.server_side().waiter;
+  const int small = 4096;
+  ::setsockopt(client.server_socket(), SOL_SOCKET, SO_SNDBUF, &small, sizeof small);
+
+  // Each of these asks for an answer, and nobody reads the answers.
+  std::array<Byte, 16> buffer;
+  std::size_t sent = 0;
+  std::size_t received = 0;
+  const auto unread = [&] {
+    int bytes = 0;
+    REQUIRE(::ioctl(client.server_socket(), FIONREAD, &bytes) == 0);
+    return bytes;
+  };
+  while (unread() == 0) {
+    REQUIRE(sent < 100'000);
+    for (int i = 0; i < 500; ++i) {
+      REQUIRE(SSL_key_update(client.ssl(), SSL_KEY_UPDATE_REQUESTED) == 1);
+      REQUIRE(SSL_do_handshake(client.ssl()) == 1);
+    }
+    REQUIRE(SSL_write(client.ssl(), "x", 1) == 1);
+    ++sent;
+    for (IoResult result{IoStatus::ok}; result.status == IoStatus::ok; received += result.bytes) {
+      result = client.server().read(buffer);
+      REQUIRE(result.status != IoStatus::failed);
+    }
+  }
+  CHECK(received < sent);
+  // The kernel may still find some room, but soon there is none, and then it is quiet.
+  int woken = 0;
+  for (; woken < 50; ++woken) {
+    const Deadline soon{net.loop.now() + std::chrono::milliseconds(20), Reason::http_timeout};
+    if (!wait_for(net.loop, waiter.wait_for(Waiter::readable, soon)).ok()) break;
+    const IoResult result = client.server().read(buffer);
+    REQUIRE(result.status != IoStatus::failed);
+    received += result.bytes;
+  }
+  CHECK(woken < 50);
+  CHECK(unread() > 0);
+
+  while (received < sent) {
+    char answers[16 * 1024];
+    while (::recv(client.socket(), answers, sizeof answers, MSG_DONTWAIT) > 0) continue;
+    const auto count = wait_for(net.loop, waiter.read_some(client.server(), buffer, net.soon()));
+    REQUIRE(count.ok());
+    received += *count;
+  }
 }
 
 TEST_CASE("tls: close_notify is an end, a connection cut without it is a failure") {
