@@ -10,7 +10,7 @@ import socket
 import pytest
 import websockets
 
-from conftest import ADMIN_TOKEN, PATIENCE
+from program import ADMIN_TOKEN, PATIENCE
 
 OPEN = ["/healthz", "/readyz", "/metrics"]
 FOR_OPERATORS = [("GET", "/v1/connections"), ("DELETE", "/v1/connections/x"), ("GET", "/v1/revocations"), ("POST", "/v1/revocations"),

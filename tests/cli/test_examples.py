@@ -8,7 +8,7 @@ import subprocess
 
 import pytest
 
-from conftest import BINARY, PATIENCE, Gateway, verbs
+from program import BINARY, PATIENCE, Gateway, verbs
 
 TOKEN_ID = "p3bRMf__SMVCWZvgvgHMaw"
 CONNECTION_ID = "uc9nJXcj-qacE_0e4vMQ4g"

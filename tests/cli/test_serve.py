@@ -8,7 +8,7 @@ import subprocess
 import pytest
 import websockets
 
-from conftest import BINARY, PATIENCE, Gateway
+from program import BINARY, PATIENCE, Gateway
 
 
 def test_every_problem_is_told_and_nothing_starts(folder):

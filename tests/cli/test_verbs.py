@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-from conftest import BINARY, ISSUER, PATIENCE, verbs
+from program import BINARY, ISSUER, PATIENCE, verbs
 
 
 def test_help_is_good_and_none_is_not(folder):

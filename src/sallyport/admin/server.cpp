@@ -1,5 +1,6 @@
 #include "sallyport/admin/server.h"
 
+#include <netinet/in.h>
 #include <sys/socket.h>
 
 #include <array>
@@ -212,6 +213,7 @@ net::Task<void> accept_from(gateway::Gateway& gateway, net::Fd listener) {
 Result<net::Fd> listen_alone(const net::Endpoint& at) {
   net::Fd fd(::socket(at.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   const int on = 1;
+  if (at.family() == AF_INET6) (void)::setsockopt(fd.get(), IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);
   const bool listening = fd && ::setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0 &&
                          ::bind(fd.get(), at.address(), static_cast<socklen_t>(at.length())) == 0 &&
                          ::listen(fd.get(), backlog) == 0;
