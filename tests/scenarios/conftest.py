@@ -14,6 +14,7 @@ import yaml
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 
+from harness.gateway import BINARY  # noqa: E402
 from harness.steps import Scene, StepFailed  # noqa: E402
 from harness.world import World  # noqa: E402
 
@@ -65,6 +66,8 @@ class ScenarioItem(pytest.Item):
 def the_world(config) -> World:
     world = getattr(config, "_world", None)
     if world is None:
+        if not BINARY.exists():
+            pytest.exit(f"there is no gateway at {BINARY}; build it first: make build")
         hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
         world = config._world = World(pathlib.Path(config._tmp_path_factory.mktemp("world")))
