@@ -67,7 +67,7 @@ RouteSettings settings() {
   RouteSettings made = route_settings();
   made.limits.message_size = {2000};
   made.limits.backend_message_size = {2000};
-  made.limits.messages = {50, std::chrono::seconds(1)};
+  made.limits.messages = {8, std::chrono::seconds(1)};
   made.ping = {std::chrono::seconds(5), std::chrono::seconds(5)};
   return made;
 }
@@ -100,18 +100,20 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     at_backend.see(scene.backend.take_written());
     if (control) must(at_backend.control_texts == 0);
   };
+  std::string client_says;  // in one read, unless the splits say otherwise
+  std::string backend_says;
   for (int step = 0; step < 400 && !choices.empty() && !scene.ending; ++step) {
     const Byte what = choices.byte();
     switch (what % 16) {
       case 0:
       case 1:
       case 2:
-        scene.client.yield(choices.piece(choices.byte()));
+        client_says += choices.piece(choices.byte());
         break;
       case 3:
       case 4:
       case 5:
-        scene.backend.yield(choices.piece(choices.byte()));
+        backend_says += choices.piece(choices.byte());
         break;
       case 6: {  // a sound frame, which blind bytes with a mask seldom are
         const Byte opcode = choices.byte();
@@ -121,18 +123,31 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         const ws::Opcode kind = opcodes[opcode % 6];
         const bool fin = ws::is_control(kind) || (opcode & 128) == 0;
         const std::string_view payload = choices.piece(choices.byte() % 126);
-        (from == ws::Role::client ? scene.client : scene.backend).yield(frame(from, kind, payload, fin));
+        (from == ws::Role::client ? client_says : backend_says) += frame(from, kind, payload, fin);
         break;
       }
       case 7:
-        scene.client.yield(client_control("refresh", choices.byte() % 2 == 0 ? "good.alice.40" : "wait"));
+        switch (choices.byte() % 4) {
+          case 0:
+            client_says += client_control("refresh", "good.alice.40");
+            break;
+          case 1:
+            client_says += client_control("refresh", "wait");
+            break;
+          case 2:
+            client_says += client_control("refresh", "bad");
+            break;
+          default:
+            client_says += client_text(R"({"$sallyport":0})");
+            break;
+        }
         break;
       case 8:
         scene.authenticator->answer = choices.byte() % 2 == 0 ? "good.alice.30" : "down";
         if (scene.authenticator->waiting) scene.authenticator->waiting->raise(1);
         break;
       case 9:
-        scene.backend.yield(backend_text(R"({"$sallyport":{"op":"ready"}})"));
+        backend_says += backend_text(R"({"$sallyport":{"op":"ready"}})");
         break;
       case 10:
         if (flags & 32) scene.client.make_room(choices.byte());
@@ -174,6 +189,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         break;
     }
     if (what & 128) continue;  // several things in one turn
+    scene.client.yield(std::exchange(client_says, {}));
+    scene.backend.yield(std::exchange(backend_says, {}));
     scene.turn();
     look();
   }
