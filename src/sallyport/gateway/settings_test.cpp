@@ -187,6 +187,11 @@ TEST_SUITE("settings") {
     check_problem(with("issuer: main,", "issuer: mian,"), 19, "routes[0].authenticate[0]", "no issuer called \"mian\"");
   }
 
+  TEST_CASE("a mechanism stands once on a route") {
+    check_problem(with("      - opaque: {}\n", "      - jwt: { issuer: main }\n"), 20, "routes[0].authenticate[1]",
+                  "has this mechanism already");
+  }
+
   TEST_CASE("names are each one's own") {
     check_problem(with("- name: feed", "- name: chat"), 23, "routes[1].name", "another route has this name");
     const std::string issuer =
