@@ -104,12 +104,21 @@ net::Task<void> Connection::serve() {
   co_await refuse(error);
 }
 
-// accept > TLS > read upgrade > route > origin > authenticate > admit > dial > 101 > relay > close
+// The handshake has a frame of its own, so that what it needed is not kept for the hours that follow.
 net::Task<Result<void>> Connection::run() {
+  CO_TRY(std::optional<Opened> opened, co_await open());
+  if (opened) co_await relay(*opened);
+  co_return Result<void>();
+}
+
+net::Task<Result<std::optional<Connection::Opened>>> Connection::open() {
   CO_TRY_OK(co_await secure());
   CO_TRY(http::Request request, co_await read_request());
   if (rate_ == Rate::over) co_return Error{Reason::limit_handshake_rate, "handshakes from " + peer_.address.network()};
-  if (request.path().starts_with(well_known_prefix)) co_return co_await answer_well_known(request);
+  if (request.path().starts_with(well_known_prefix)) {
+    CO_TRY_OK(co_await answer_well_known(request));
+    co_return std::optional<Opened>();
+  }
   CO_TRY(upgrade_, http::parse_upgrade(std::move(request)));
   const http::Upgrade& upgrade = *upgrade_;
   CO_TRY(route_, snapshot_->routes.match(upgrade));
@@ -119,15 +128,14 @@ net::Task<Result<void>> Connection::run() {
   CO_TRY(auto network_place, shard_.shared.limits.by_network.enter(route_->name() + '\0' + peer_.address.network(),
                                                                    route_->settings().limits.connections_per_ip,
                                                                    Reason::limit_connections_ip));
-  CO_TRY(const auto session, shard_.sessions.admit(base64url_encode(bytes_of(shard_.random.bytes(16))), std::move(identity), route_,
+  CO_TRY(auto session, shard_.sessions.admit(base64url_encode(bytes_of(shard_.random.bytes(16))), std::move(identity), route_,
                                                    peer_.address.ip(), loop_.wall(), waiter_, std::move(network_place)));
   // A drain closes whom it finds in the table; who comes into it after that must not stay.
   if (shard_.shared.draining) co_return Error{Reason::server_draining, "admitted while draining"};
   pending_.leave();
   CO_TRY(Upstream upstream, co_await open_upstream(upgrade, *session));
   CO_TRY_OK(co_await write_switching(upgrade, upstream.subprotocol));
-  co_await relay(evidence, *session, std::move(upstream));
-  co_return Result<void>();
+  co_return std::optional<Opened>(Opened{origin, std::move(session), std::move(upstream)});
 }
 
 net::Task<Result<void>> Connection::secure() {
@@ -253,7 +261,10 @@ bool Connection::wants_control(const http::Upgrade& upgrade) const {
   return std::ranges::find(offered, control_subprotocol) != offered.end();
 }
 
-net::Task<void> Connection::relay(const auth::Evidence& evidence, Session& session, Upstream upstream) {
+net::Task<void> Connection::relay(Opened& opened) {
+  const auth::Evidence evidence{*upgrade_, opened.origin, peer_, std::nullopt};
+  Session& session = *opened.session;
+  Upstream& upstream = opened.upstream;
   Metrics& metrics = shard_.metrics;
   metrics.connections_accepted.add();
   const OpenGauge open(metrics.connections_open);

@@ -30,14 +30,24 @@ class Connection {
     std::string early;  ///< frames that came behind the backend's 101
   };
 
+  /// What the handshake has brought about.
+  struct Opened {
+    http::OriginProof origin;
+    std::unique_ptr<Session> session;
+    Upstream upstream;
+  };
+
   net::Task<Result<void>> run();
+  /// accept > TLS > read upgrade > route > origin > authenticate > admit > dial > 101. Nothing when the request was answered otherwise.
+  net::Task<Result<std::optional<Opened>>> open();
   net::Task<Result<void>> secure();
   net::Task<Result<http::Request>> read_request();
   net::Task<Result<void>> answer_well_known(const http::Request& request);
   net::Task<Result<auth::Identity>> prove(const auth::Evidence& evidence);
   net::Task<Result<Upstream>> open_upstream(const http::Upgrade& upgrade, const Session& session);
   net::Task<Result<void>> write_switching(const http::Upgrade& upgrade, const std::optional<std::string>& subprotocol);
-  net::Task<void> relay(const auth::Evidence& evidence, Session& session, Upstream upstream);
+  /// relay > close
+  net::Task<void> relay(Opened& opened);
   net::Task<void> refuse(const Error& error);
   net::Task<void> linger();
   bool wants_control(const http::Upgrade& upgrade) const;
