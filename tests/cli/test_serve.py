@@ -163,3 +163,29 @@ def test_every_line_of_the_log_is_an_event(gateway):
     gateway.signal(signal.SIGTERM)
     gateway.ended()
     assert all({"time", "level", "event"} <= set(line) for line in gateway.log[:-1]), json.dumps(gateway.log)
+
+
+@pytest.fixture
+def certificate(folder):
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
+                    "-keyout", "key.pem", "-out", "cert.pem", "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"],
+                   cwd=folder.path, check=True, capture_output=True)
+
+
+def test_the_admin_port_by_tls(folder, certificate):
+    folder.change(f"127.0.0.1:{folder.admin_port},", f"127.0.0.1:{folder.admin_port}, tls: {{ certificate: cert.pem, key: key.pem }},")
+    gateway = Gateway(folder)
+    try:
+        url = f"https://localhost:{folder.admin_port}"
+        listed = folder.run("connections", "list", "--admin", url, "--token-file", "admin", "--ca-file", "cert.pem", "--json")
+        assert json.loads(listed.stdout) == {"connections": []}
+        untrusted = folder.run("connections", "list", "--admin", url, "--token-file", "admin", status=1)
+        assert "certificate" in untrusted.stderr
+        folder.run("connections", "list", "--admin", url.replace("https", "http"), "--token-file", "admin", status=1)
+    finally:
+        gateway.stop()
+
+
+def test_the_admin_port_of_other_machines_needs_tls(folder):
+    folder.change(f"127.0.0.1:{folder.admin_port}", f"0.0.0.0:{folder.admin_port}")
+    assert "admin.address" in folder.run("serve", "--config", "sallyport.yaml", status=2).stderr

@@ -1,7 +1,9 @@
 """What the verbs say and end with, without a gateway."""
 
+import http.server
 import json
 import subprocess
+import threading
 
 import pytest
 
@@ -260,3 +262,27 @@ def test_completion_completes(folder):
     assert complete("sallyport", "token", "i") == ["issue", "inspect"]
     assert complete("sallyport", "token", "verify", "--c") == ["--config"]
     assert complete("sallyport", "serve", "--c") == ["--config"]
+
+
+def test_keys_are_fetched_for_verify(folder):
+    served = (folder.path / "public.jwks").read_bytes()
+
+    class Keys(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200)
+            self.send_header("Content-Type", "application/jwk-set+json")
+            self.send_header("Content-Length", str(len(served)))
+            self.end_headers()
+            self.wfile.write(served)
+
+        def log_message(self, *_):
+            pass
+
+    with http.server.HTTPServer(("127.0.0.1", 0), Keys) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        folder.change("jwks_file: public.jwks", f'jwks_url: "http://127.0.0.1:{server.server_port}/"')
+        token = folder.token("alice")
+        assert "VERIFIED" in folder.run("token", "verify", "--config", "sallyport.yaml", stdin=token).stdout
+        server.shutdown()
+    refused = folder.run("token", "verify", "--config", "sallyport.yaml", stdin=token, status=1)
+    assert f"127.0.0.1:{server.server_port}" in refused.stderr
