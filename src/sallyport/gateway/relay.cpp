@@ -170,7 +170,7 @@ Result<Relay::Fate> Relay::judge_message(Side& from, const ws::Unit& unit) {
     std::vector<Byte>& plain = context_.scratch.plain;
     if (plain.size() < unit.payload_size) plain.resize(unit.payload_size);
     const Bytes text = unit.unmask_into(plain);
-    if (ws::is_control_text(text)) {
+    if (is_client(from) ? ws::is_control_text(text) : ws::may_pass_for_notice(text)) {
       if (is_client(from)) {
         TRY_OK(take_control(text));
       } else {

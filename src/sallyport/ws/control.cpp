@@ -1,5 +1,6 @@
 #include "sallyport/ws/control.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace sallyport::ws {
@@ -44,6 +45,25 @@ int take_character(std::string_view& text) {
   return code;
 }
 
+/// Whether the string whose opening quote has been taken is the name of the channel.
+bool is_control_name(std::string_view text) {
+  for (const char expected : control_name) {
+    if (take_character(text) != expected) return false;
+  }
+  return !text.empty() && text.front() == '"';
+}
+
+/// Takes a string whose opening quote has been taken off the front of `text`.
+void skip_string(std::string_view& text) {
+  for (;;) {
+    const std::size_t at = text.find_first_of("\"\\");
+    if (at == std::string_view::npos) return text.remove_prefix(text.size());
+    const bool closed = text[at] == '"';
+    text.remove_prefix(std::min(at + (closed ? 1 : 2), text.size()));
+    if (closed) return;
+  }
+}
+
 std::string notice(json::Object members) {
   return json::dump(json::Object{{std::string(control_name), json::Value(std::move(members))}});
 }
@@ -54,12 +74,41 @@ bool is_control_text(Bytes payload) {
   std::string_view text = skip_space(text_of(payload));
   if (text.empty() || text.front() != '{') return false;
   text = skip_space(text.substr(1));
-  if (text.empty() || text.front() != '"') return false;
-  text.remove_prefix(1);
-  for (const char expected : control_name) {
-    if (take_character(text) != expected) return false;
+  return !text.empty() && text.front() == '"' && is_control_name(text.substr(1));
+}
+
+bool may_pass_for_notice(Bytes payload) {
+  std::string_view text = skip_space(text_of(payload));
+  if (text.empty() || text.front() != '{') return false;
+  // The name is written plainly or with an escape; most messages have neither, and end here.
+  if (text.find(control_name) == std::string_view::npos && text.find('\\') == std::string_view::npos) return false;
+  int depth = 0;
+  bool name_expected = false;
+  while (!text.empty()) {
+    const char c = text.front();
+    text.remove_prefix(1);
+    switch (c) {
+      case '"':
+        if (name_expected && is_control_name(text)) return true;
+        skip_string(text);
+        name_expected = false;
+        break;
+      case '{':
+      case '[':
+        name_expected = ++depth == 1;
+        break;
+      case '}':
+      case ']':
+        if (--depth == 0) return false;
+        break;
+      case ',':
+        name_expected = depth == 1;
+        break;
+      default:
+        break;
+    }
   }
-  return !text.empty() && text.front() == '"';
+  return false;
 }
 
 Result<ControlRequest> parse_control(Bytes payload) {

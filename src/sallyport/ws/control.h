@@ -22,6 +22,13 @@ namespace sallyport::ws {
 /// behind the backslash.
 bool is_control_text(Bytes payload);
 
+/// True when a client might take the unmasked text `payload` for a notice of the gateway: a JSON object that has a member
+/// named "$sallyport" in any place, for a program asks its parsed message for the member and not for its place. Includes
+/// all that is_control_text() claims of well-formed objects. Costs a search for the name, and a walk over the text where
+/// it might occur.
+/// Trust: `payload` is hostile.
+bool may_pass_for_notice(Bytes payload);
+
 struct ControlRequest {
   enum class Op : std::uint8_t { authenticate, refresh };
   Op op;

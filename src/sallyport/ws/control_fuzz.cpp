@@ -17,6 +17,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const json::Object* object = document->object();
     const bool named = object != nullptr && !object->empty() && object->front().first == "$sallyport";
     if (named != ours) std::abort();
+    const bool anywhere = object != nullptr && document->find("$sallyport") != nullptr;
+    if (anywhere != ws::may_pass_for_notice(payload)) std::abort();
   }
   return 0;
 }
