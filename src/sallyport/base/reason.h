@@ -38,7 +38,7 @@ enum class Retry : std::uint8_t {
   X(credential_revoked,        "credential.revoked",        401, 4401, renew, "credential revoked") \
   X(credential_other_subject,  "credential.other_subject",  401, 4401, renew, "credential of another subject") \
   X(session_expired,           "session.expired",           401, 4401, renew, "session lifetime reached") \
-  X(auth_timeout,              "auth.timeout",              408, 4408, later, "authentication not completed in time") \
+  X(auth_timeout,              "auth.timeout",              503, 4408, later, "authentication not completed in time") \
   X(limit_handshake_rate,      "limit.handshake_rate",      429, 4429, later, "too many attempts") \
   X(limit_pending,             "limit.pending",             503, 1013, later, "try again later") \
   X(limit_connections_ip,      "limit.connections_ip",      429, 4429, later, "too many connections from this address") \

@@ -359,9 +359,7 @@ void Relay::take_renewal() {
   Result<auth::Identity> fresh = *std::exchange(renewed_, std::nullopt);
   if (phase_ != Phase::open) return;
   std::string frame;
-  const bool undecided = !fresh.ok() && (row(fresh.error().reason).http_status == 503 ||
-                                         fresh.error().reason == Reason::auth_timeout);
-  if (undecided) {
+  if (!fresh.ok() && row(fresh.error().reason).http_status == 503) {
     // Nothing was proved wrong: the present identity holds until its own end, and the client may ask again.
     ws::append_text(frame, ws::denied_notice(fresh.error().reason, std::nullopt));
     send(client_, bytes_of(frame));
