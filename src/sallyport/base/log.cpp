@@ -33,6 +33,12 @@ Event& Event::text(std::string_view key, std::string_view value) {
   return *this;
 }
 
+Event& Event::excerpt(std::string_view key, std::string_view value) {
+  constexpr std::size_t most = 256;
+  if (value.size() <= most) return text(key, value);
+  return text(key, std::string(value.substr(0, most)) + "...");
+}
+
 Event& Event::number(std::string_view key, std::int64_t value) {
   line_ += ",\"";
   line_ += key;

@@ -36,6 +36,9 @@ class Event {
   /// Left out when `value` is empty.
   Event& text(std::string_view key, std::string_view value);
   Event& text(std::string_view key, const Secret& value) = delete;
+  /// The start of what a stranger wrote, so that nobody fills the log by writing much. Units: 256 bytes at most.
+  Event& excerpt(std::string_view key, std::string_view value);
+  Event& excerpt(std::string_view key, const Secret& value) = delete;
   Event& number(std::string_view key, std::int64_t value);
   Event& reason(Reason reason) { return text("reason", row(reason).name); }
 

@@ -97,9 +97,9 @@ net::Task<void> Connection::serve() {
   count_refusal(shard_, error.reason);
   {
     Event event(shard_.shared.log, loop_.wall(), Level::warning, "connection.refused");
-    event.reason(error.reason).text("detail", error.detail).text("peer", peer_.address.ip());
+    event.reason(error.reason).excerpt("detail", error.detail).text("peer", peer_.address.ip());
     if (route_) event.text("route", route_->name());
-    if (upgrade_ && upgrade_->origin()) event.text("origin", *upgrade_->origin());
+    if (upgrade_ && upgrade_->origin()) event.excerpt("origin", *upgrade_->origin());
   }
   co_await refuse(error);
 }
