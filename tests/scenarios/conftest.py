@@ -1,6 +1,6 @@
 """Plays the scenarios of this folder: every *.yaml below it is collected as a test, one for each row of its `each` table.
 
-`pytest tests/scenarios -k revocation` runs a part; SALLYPORT_BINARY names another gateway than build/release/sallyport;
+`pytest tests/scenarios -k revocation` runs a part; SALLYPORT_BUILD names another build than build/release;
 SALLYPORT_FULL=1 makes the numbers of the load tests those of the promises."""
 
 from __future__ import annotations

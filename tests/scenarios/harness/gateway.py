@@ -15,8 +15,8 @@ import yaml
 from . import secrets
 from .waiting import PATIENCE, Bell, within
 
-BINARY = pathlib.Path(os.environ.get(
-    "SALLYPORT_BINARY", pathlib.Path(__file__).resolve().parents[3] / "build" / "release" / "sallyport"))
+ROOT = pathlib.Path(__file__).resolve().parents[3]
+BINARY = pathlib.Path(os.environ.get("SALLYPORT_BINARY") or ROOT / os.environ.get("SALLYPORT_BUILD", "build/release") / "sallyport")
 
 
 @dataclass
@@ -70,7 +70,7 @@ class Gateway:
     async def start(self) -> "Gateway":
         self.log.clear()
         self.addresses.clear()
-        environment = {name: os.environ[name] for name in ("PATH", "LANG", "ASAN_OPTIONS", "UBSAN_OPTIONS") if name in os.environ}
+        environment = {name: os.environ[name] for name in ("PATH", "LANG", "ASAN_OPTIONS", "TSAN_OPTIONS", "UBSAN_OPTIONS") if name in os.environ}
         self.process = await asyncio.create_subprocess_exec(
             str(BINARY), "serve", "--config", str(self.folder / "sallyport.yaml"), cwd=self.folder, env=environment,
             stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE, limit=1 << 20)
