@@ -228,12 +228,17 @@ Task<Result<Fd>> connect(Waiter& waiter, const Endpoint& to, Deadline deadline) 
   readiness.attach(waiter.wake(), Waiter::readable, Waiter::writable);
   readiness.pause_reading();
   readiness.want_write();
-  CO_TRY_OK(co_await waiter.wait_for(Waiter::writable, deadline));
-  int problem = 0;
-  socklen_t size = sizeof problem;
-  ::getsockopt(fd.get(), SOL_SOCKET, SO_ERROR, &problem, &size);
-  if (problem != 0) co_return Error{Reason::upstream_unavailable, to.text() + ": " + std::strerror(problem)};
-  co_return fd;
+  for (;;) {
+    CO_TRY_OK(co_await waiter.wait_for(Waiter::writable, deadline));
+    int problem = 0;
+    socklen_t size = sizeof problem;
+    ::getsockopt(fd.get(), SOL_SOCKET, SO_ERROR, &problem, &size);
+    if (problem != 0) co_return Error{Reason::upstream_unavailable, to.text() + ": " + std::strerror(problem)};
+    // Another stream of the same waiter may have raised the bit: a client that hangs up while its backend is dialled.
+    sockaddr_storage peer{};
+    socklen_t length = sizeof peer;
+    if (::getpeername(fd.get(), reinterpret_cast<sockaddr*>(&peer), &length) == 0) co_return fd;
+  }
 }
 
 Result<Fd> listen_on(const Endpoint& at, int backlog) {

@@ -9,6 +9,7 @@
 
 #include <array>
 #include <filesystem>
+#include <vector>
 
 #include "sallyport/net/loopback.h"
 #include "sallyport/net/turning.h"
@@ -150,6 +151,27 @@ TEST_CASE("connect: a port where nobody listens is upstream.unavailable, with ad
       wait_for(loop, connect(waiter, gone, {loop.now() + std::chrono::seconds(10), Reason::upstream_timeout}));
   REQUIRE(refused(result, Reason::upstream_unavailable));
   CHECK(result.error().detail == gone.text() + ": Connection refused");
+}
+
+TEST_CASE("connect: another stream that wakes the waiter does not pass for the connection") {
+  const SystemClock clock;
+  Loop loop(clock);
+  Waiter waiter(loop);
+  const Result<Fd> listener = listen_on(ip("127.0.0.1", 0), 0);
+  REQUIRE(listener.ok());
+  const Endpoint full = net::testing::local_endpoint(*listener);
+  // Nobody accepts, so the kernel answers only as many as its queue holds.
+  std::vector<Fd> queued;
+  for (int i = 0; i < 4; ++i) {
+    queued.emplace_back(::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+    (void)::connect(queued.back().get(), full.address(), static_cast<socklen_t>(full.length()));
+  }
+  std::optional<Result<Fd>> result;
+  loop.spawn(net::testing::keep(connect(waiter, full, {loop.now() + std::chrono::milliseconds(50), Reason::upstream_timeout}), result));
+  REQUIRE_FALSE(result);
+  waiter.wake().raise(Waiter::readable | Waiter::writable);
+  net::testing::finish_all(loop);
+  CHECK(refused(*result, Reason::upstream_timeout));
 }
 
 TEST_CASE("connect: ends at an interruption") {
