@@ -138,9 +138,9 @@ class Connection {
                                               judged.error().reason == Reason::origin_not_allowed);
     if (!changes && !turned_away) return;
     Event event(gateway_.shared().log, loop_.wall(), judged.ok() ? Level::info : Level::warning, "admin.request");
-    event.text("method", request_->method()).text("path", request_->path()).number("status", answer.status);
+    event.text("method", request_->method()).excerpt("path", request_->path()).number("status", answer.status);
     event.text("peer", from_.ip());
-    if (!judged.ok()) event.reason(judged.error().reason).text("detail", judged.error().detail);
+    if (!judged.ok()) event.reason(judged.error().reason).excerpt("detail", judged.error().detail);
   }
 
   net::Task<void> send(const Answer& answer) {
