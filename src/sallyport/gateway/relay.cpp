@@ -73,10 +73,11 @@ net::Task<Ending> Relay::run(Bytes early_client, Bytes early_backend) {
     if (bits & client_writable) flush(client_);
     if (bits & backend_writable) flush(backend_);
     if (bits & renewal_done) take_renewal();
+    // What is over is over before another message is read; whether a peer is silent is asked after, because the loop itself may be late.
+    if (bits & timer_due) end_in_time();
     if (bits & client_readable) pump(client_);
     if (bits & backend_readable) pump(backend_);
-    // After reading: a loop that was late itself must not find its peers silent.
-    if (bits & timer_due) on_time();
+    if (bits & timer_due) check_peers();
     finish_if_done();
   }
   client_.stream.finish();
@@ -393,7 +394,7 @@ void Relay::set_expiry() {
   noticed_ = !can_refresh;
 }
 
-void Relay::on_time() {
+void Relay::end_in_time() {
   const Instant now = loop_.now();
   if (phase_ == Phase::open && now >= session_ends_at_) {
     begin_close(Error{Reason::session_expired, "the route's max_session is over"}, By::gateway);
@@ -407,9 +408,12 @@ void Relay::on_time() {
     ws::append_text(frame, ws::expiring_notice(to_unix_seconds(session_.identity()->expires_at)));
     send(client_, bytes_of(frame));
   }
+}
+
+void Relay::check_peers() {
   for (Side* side : {&client_, &backend_}) {
-    check_progress(*side, now);
-    check_liveness(*side, now);
+    check_progress(*side, loop_.now());
+    check_liveness(*side, loop_.now());
   }
   schedule();
 }

@@ -128,7 +128,8 @@ class Relay {
   static net::Task<void> renew(Relay& relay, Secret token);
   void take_renewal();
 
-  void on_time();
+  void end_in_time();
+  void check_peers();
   void check_liveness(Side& side, Instant now);
   void check_progress(Side& side, Instant now);
   void schedule();
