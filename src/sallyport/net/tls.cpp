@@ -119,6 +119,8 @@ Result<std::shared_ptr<const ServerTls>> ServerTls::load(const std::vector<Certi
   for (const CertificateFiles& file : files) {
     TRY(SSL_CTX* context, make_context(TLS_server_method()));
     tls->entries_.push_back({context, nullptr});
+    // OpenSSL would ask for the password of an encrypted key at the terminal and wait, at a reload as well.
+    SSL_CTX_set_default_passwd_cb(context, +[](char*, int, int, void*) { return -1; });
     if (SSL_CTX_use_certificate_chain_file(context, file.certificate.c_str()) != 1) {
       return Error{Reason::config_invalid, "certificate '" + file.certificate + "': " + openssl_error()};
     }

@@ -2,11 +2,13 @@
 
 #include <doctest/doctest.h>
 #include <openssl/err.h>
+#include <openssl/pem.h>
 #include <openssl/ssl.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include <array>
+#include <cstdio>
 #include <optional>
 #include <string>
 #include <vector>
@@ -545,11 +547,18 @@ TEST_CASE("tls: files that cannot be served are refused by name") {
   const CertificateFiles two = certificates().issue("DNS:two.test");
   const std::string text = certificates().write("text.pem", "no certificate\n");
   CHECK(refused(ServerTls::load({}), Reason::config_invalid));
+  const std::string locked = certificates().path("locked.key");
+  EVP_PKEY* key = EVP_EC_gen("P-256");
+  std::FILE* file = std::fopen(locked.c_str(), "w");
+  REQUIRE(file);
+  REQUIRE(PEM_write_PrivateKey(file, key, EVP_aes_128_cbc(), nullptr, 0, nullptr, const_cast<char*>("password")) == 1);
+  std::fclose(file);
+  EVP_PKEY_free(key);
   struct Row {
     CertificateFiles files;
     std::string_view named;
   };
-  for (const Row& row : {Row{{"/nowhere.pem", one.key}, "/nowhere.pem"}, Row{{text, one.key}, text},
+  for (const Row& row : {Row{{one.certificate, locked}, locked}, Row{{"/nowhere.pem", one.key}, "/nowhere.pem"}, Row{{text, one.key}, text},
                          Row{{one.certificate, "/nowhere.key"}, "/nowhere.key"}, Row{{one.certificate, text}, text},
                          Row{{one.certificate, two.key}, two.key}}) {
     const auto loaded = ServerTls::load({one, row.files});
