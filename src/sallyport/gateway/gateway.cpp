@@ -197,18 +197,24 @@ WallTime Gateway::keep_until(store::Handle handle) const {
 
 net::Task<Result<std::size_t>> Gateway::close_covered(store::Revocation revocation) {
   std::size_t closed = 0;
+  std::optional<Error> late;
   for (const auto& shard : shards_) {
     const net::Deadline by{control_.now() + shard_timeout, Reason::server_overloaded};
-    CO_TRY(const std::size_t here,
-           co_await net::call_on<std::size_t>(
-               shard->loop(), control_, [&shard = *shard, revocation] { return close_covered_on(shard, revocation); }, by));
-    closed += here;
+    const Result<std::size_t> here = co_await net::call_on<std::size_t>(
+        shard->loop(), control_, [&shard = *shard, revocation] { return close_covered_on(shard, revocation); }, by);
+    // One that is late will still do it, and must not keep the others from it.
+    if (here.ok()) {
+      closed += *here;
+    } else {
+      late = here.error();
+    }
   }
   Event event(shared_.log, control_.wall(), Level::info, "revocation.applied");
   event.number("id", static_cast<std::int64_t>(revocation.id)).text("handle", store::name_of(revocation.handle));
   // What names a token is as good as the token to someone who collects them.
   if (revocation.handle != store::Handle::token_hash) event.text("value", revocation.value);
   event.number("closed", static_cast<std::int64_t>(closed)).text("why", revocation.reason);
+  if (late) co_return *late;
   co_return closed;
 }
 
