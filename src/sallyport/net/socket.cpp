@@ -150,7 +150,8 @@ void Readiness::attach(Wake& wake, std::uint32_t readable, std::uint32_t writabl
 }
 
 void Readiness::update() {
-  const std::uint32_t interest = (paused_ || needs_room_ ? 0U : std::uint32_t{EPOLLIN}) | (wants_write_ ? std::uint32_t{EPOLLOUT} : 0U);
+  const std::uint32_t interest =
+      (paused_ || needs_room_ ? 0U : std::uint32_t{EPOLLIN}) | (wants_write_ ? std::uint32_t{EPOLLOUT} : 0U);
   if (interest == interest_) return;
   interest_ = interest;
   if (!hung_up_) loop_.modify(fd_, interest_, *this);

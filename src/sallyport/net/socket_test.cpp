@@ -167,7 +167,8 @@ TEST_CASE("connect: another stream that wakes the waiter does not pass for the c
     (void)::connect(queued.back().get(), full.address(), static_cast<socklen_t>(full.length()));
   }
   std::optional<Result<Fd>> result;
-  loop.spawn(net::testing::keep(connect(waiter, full, {loop.now() + std::chrono::milliseconds(50), Reason::upstream_timeout}), result));
+  loop.spawn(net::testing::keep(
+      connect(waiter, full, {loop.now() + std::chrono::milliseconds(50), Reason::upstream_timeout}), result));
   REQUIRE_FALSE(result);
   waiter.wake().raise(Waiter::readable | Waiter::writable);
   net::testing::finish_all(loop);

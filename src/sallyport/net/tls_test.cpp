@@ -414,12 +414,14 @@ TEST_CASE("tls: a peer that sends nothing but words of TLS itself has failed, on
   for (int i = 0; i < 3; ++i) {
     send_key_updates(1000);
     REQUIRE(SSL_write(client.ssl(), "x", 1) == 1);
-    const auto count = wait_for(client.net().loop, client.server_side().waiter.read_some(client.server(), buffer, client.net().soon()));
+    const auto count = wait_for(client.net().loop,
+                                client.server_side().waiter.read_some(client.server(), buffer, client.net().soon()));
     REQUIRE(count.ok());
     CHECK(*count == 1);
   }
   send_key_updates(2000);
-  const auto count = wait_for(client.net().loop, client.server_side().waiter.read_some(client.server(), buffer, client.net().soon()));
+  const auto count =
+      wait_for(client.net().loop, client.server_side().waiter.read_some(client.server(), buffer, client.net().soon()));
   CHECK(refused(count, Reason::peer_gone));
 }
 
@@ -558,9 +560,9 @@ TEST_CASE("tls: files that cannot be served are refused by name") {
     CertificateFiles files;
     std::string_view named;
   };
-  for (const Row& row : {Row{{one.certificate, locked}, locked}, Row{{"/nowhere.pem", one.key}, "/nowhere.pem"}, Row{{text, one.key}, text},
-                         Row{{one.certificate, "/nowhere.key"}, "/nowhere.key"}, Row{{one.certificate, text}, text},
-                         Row{{one.certificate, two.key}, two.key}}) {
+  for (const Row& row : {Row{{one.certificate, locked}, locked}, Row{{"/nowhere.pem", one.key}, "/nowhere.pem"},
+                         Row{{text, one.key}, text}, Row{{one.certificate, "/nowhere.key"}, "/nowhere.key"},
+                         Row{{one.certificate, text}, text}, Row{{one.certificate, two.key}, two.key}}) {
     const auto loaded = ServerTls::load({one, row.files});
     REQUIRE(refused(loaded, Reason::config_invalid));
     CHECK(contains(loaded.error().detail, row.named));

@@ -52,14 +52,16 @@ TEST_CASE("a text passes for a notice when its object has the name in any place 
   for (const std::string_view text :
        {R"({"$sallyport":{"op":"ready"}})", R"({"type":"x","$sallyport":{}})", R"({"a":{"b":[1,{}]},"$sallyport":{}})",
         R"({"a":"}","\u0024sallyport":{}})", R"({"a":"\"","$sallyport":{}})", R"({"a":[],"$sallyport")",
-        "\n{\"a\":1 ,\n\"$sallyport\" : {}}", R"({"a":"\\","$sallyport":{}})", R"({"\u0024\u0053":1,"$sallyport":1})"}) {
+        "\n{\"a\":1 ,\n\"$sallyport\" : {}}", R"({"a":"\\","$sallyport":{}})",
+        R"({"\u0024\u0053":1,"$sallyport":1})"}) {
     CAPTURE(text);
     CHECK(may_pass_for_notice(bytes_of(text)));
   }
   for (const std::string_view text :
-       {""sv, "{"sv, R"({"\)"sv, R"(["$sallyport"])"sv, R"({"type":"$sallyport"})"sv, R"({"type":"x","text":"$sallyport"})"sv,
-        R"({"type":"x","data":{"$sallyport":{}}})"sv, R"({"type":["x","$sallyport"]})"sv, R"({"type":"\",\"$sallyport\":{}"})"sv,
-        R"({"type":"x","$Sallyport":{}})"sv, R"({}{"$sallyport":{}})"sv, R"({"a":"\u0024","sallyport":{}})"sv}) {
+       {""sv, "{"sv, R"({"\)"sv, R"(["$sallyport"])"sv, R"({"type":"$sallyport"})"sv,
+        R"({"type":"x","text":"$sallyport"})"sv, R"({"type":"x","data":{"$sallyport":{}}})"sv,
+        R"({"type":["x","$sallyport"]})"sv, R"({"type":"\",\"$sallyport\":{}"})"sv, R"({"type":"x","$Sallyport":{}})"sv,
+        R"({}{"$sallyport":{}})"sv, R"({"a":"\u0024","sallyport":{}})"sv}) {
     CAPTURE(text);
     CHECK_FALSE(may_pass_for_notice(bytes_of(text)));
   }
