@@ -41,6 +41,8 @@ class FakeClock final : public Clock {
     now_ += by;
     wall_ += std::chrono::duration_cast<std::chrono::milliseconds>(by);
   }
+  /// Somebody sets the calendar; no time passes.
+  void step_wall(std::chrono::milliseconds by) { wall_ += by; }
 
  private:
   Instant now_{std::chrono::hours(1)};

@@ -17,7 +17,7 @@ constexpr auto refusal_timeout = std::chrono::seconds(2);
 // What a refused peer may still send before it is cut: its request may be longer than what was read of it.
 constexpr std::size_t linger_bytes = 256 * 1024;
 
-net::Task<void> serve_connection(Shard& shard, std::size_t listener, net::Fd fd, net::Endpoint from, PendingLimit::Place pending,
+net::Task<void> serve_connection(Shard& shard, std::size_t listener, net::Fd fd, net::Endpoint from, PendingPlaces pending,
                                  Connection::Rate rate) {
   Connection connection(shard, listener, std::move(fd), std::move(from), std::move(pending), rate);
   co_await connection.serve();
@@ -58,12 +58,14 @@ void accept_connection(Shard& shard, std::size_t listener, net::Fd fd, net::Endp
   const auto answer = shard.shared.limits.handshakes.ask(from.network(), limits.handshakes_per_ip, shard.loop().now());
   if (answer == HandshakeRates::Answer::drop) return count_refusal(shard, Reason::limit_handshake_rate);
   PendingLimit::Place pending = shard.shared.limits.pending.enter(limits.pending);
-  if (!pending) return count_refusal(shard, Reason::limit_pending);
+  auto of_network = shard.shared.limits.pending_by_network.enter(from.network(), limits.pending_per_ip, Reason::limit_pending);
+  if (!pending || !of_network.ok()) return count_refusal(shard, Reason::limit_pending);
   const auto rate = answer == HandshakeRates::Answer::allowed ? Connection::Rate::within : Connection::Rate::over;
-  shard.loop().spawn(serve_connection(shard, listener, std::move(fd), std::move(from), std::move(pending), rate));
+  shard.loop().spawn(serve_connection(shard, listener, std::move(fd), std::move(from),
+                                      {std::move(pending), std::move(of_network).value()}, rate));
 }
 
-Connection::Connection(Shard& shard, std::size_t listener, net::Fd fd, net::Endpoint from, PendingLimit::Place pending, Rate rate)
+Connection::Connection(Shard& shard, std::size_t listener, net::Fd fd, net::Endpoint from, PendingPlaces pending, Rate rate)
     : shard_(shard),
       loop_(shard.loop()),
       snapshot_(shard.snapshot),
@@ -132,7 +134,7 @@ net::Task<Result<std::optional<Connection::Opened>>> Connection::open() {
                                                    peer_.address.ip(), loop_.wall(), waiter_, std::move(network_place)));
   // A drain closes whom it finds in the table; who comes into it after that must not stay.
   if (shard_.shared.draining) co_return Error{Reason::server_draining, "admitted while draining"};
-  pending_.leave();
+  pending_.reset();
   CO_TRY(Upstream upstream, co_await open_upstream(upgrade, *session));
   CO_TRY_OK(co_await write_switching(upgrade, upstream.subprotocol));
   co_return std::optional<Opened>(Opened{origin, std::move(session), std::move(upstream)});
@@ -328,6 +330,8 @@ net::Task<void> Connection::linger() {
 }
 
 net::Deadline Connection::deadline(std::chrono::milliseconds after, Reason late) const {
+  // Who is over its rate holds its place only as long as it takes to be told so.
+  if (rate_ == Rate::over) after = std::min<std::chrono::milliseconds>(after, refusal_timeout);
   return {loop_.clock().now() + after, late};
 }
 

@@ -16,7 +16,7 @@ class Connection {
  public:
   /// `over_rate`: the peer is over its handshake rate and is only to be told so.
   enum class Rate : std::uint8_t { within, over };
-  Connection(Shard& shard, std::size_t listener, net::Fd fd, net::Endpoint from, PendingLimit::Place pending, Rate rate);
+  Connection(Shard& shard, std::size_t listener, net::Fd fd, net::Endpoint from, PendingPlaces pending, Rate rate);
 
   /// Until the connection is over. Every Error of the path ends here: as an HTTP answer until the 101 is written, as a close frame
   /// from then on. So does a bug, which costs this connection and no other.
@@ -58,7 +58,7 @@ class Connection {
   std::shared_ptr<const Snapshot> snapshot_;
   std::shared_ptr<const net::ServerTls> tls_;
   auth::Peer peer_;
-  PendingLimit::Place pending_;
+  std::optional<PendingPlaces> pending_;  ///< until it has proved itself
   Rate rate_;
   Instant accepted_at_;
   net::Waiter waiter_;

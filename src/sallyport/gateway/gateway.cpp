@@ -38,6 +38,14 @@ net::Task<Result<bool>> close_one_on(Shard& shard, std::string id, Error error) 
 
 net::Task<Result<std::vector<SessionInfo>>> list_on(Shard& shard) { co_return shard.sessions.list(); }
 
+// What `question` finds out on the shard's own loop. Its callers name the task before they await it, and what they pass in a request
+// too: GCC 12 destroys twice what a co_await expression holds as a temporary.
+template <class T>
+net::Task<Result<T>> ask(Shard& shard, net::Loop& control, std::function<net::Task<Result<T>>()> question) {
+  return net::call_on<T>(shard.loop(), control, std::move(question),
+                         {control.now() + shard_timeout, Reason::server_overloaded});
+}
+
 net::Task<void> keep(net::Task<Result<std::vector<store::Revocation>>> task,
                      std::optional<Result<std::vector<store::Revocation>>>& result) {
   result.emplace(co_await task);
@@ -48,13 +56,15 @@ bool same_place(const Settings& left, const Settings& right) {
   const bool same_admin = left.admin.has_value() == right.admin.has_value() &&
                           (!left.admin || left.admin->address == right.admin->address);
   return std::ranges::equal(left.listen, right.listen, same_listen) && same_admin && left.threads == right.threads &&
-         left.store.kind == right.store.kind;
+         same_store(left.store, right.store);
 }
 
 }  // namespace
 
 Gateway::Gateway(config::Environment environment, Log& log, const Clock& clock)
-    : environment_(std::move(environment)), shared_{clock, log, {}, {}, {}}, control_(clock), http_(control_) {}
+    : environment_(std::move(environment)), shared_{clock, log, {}, {}, {}}, control_(clock), http_(control_) {
+  control_.on_escaped_exception([this](std::exception_ptr bug) { report_bug(shared_, bug); });
+}
 
 Gateway::~Gateway() = default;
 
@@ -146,14 +156,14 @@ net::Task<void> Gateway::drain() {
   const Instant until = control_.now() + snapshot_->settings.drain_timeout;
   const Error error{Reason::server_draining, "the gateway is shutting down"};
   for (const auto& shard : shards_) {
-    const net::Deadline by{control_.now() + shard_timeout, Reason::server_overloaded};
-    (void)(co_await net::call_on<std::size_t>(shard->loop(), control_, [&shard = *shard, error] { return close_all_on(shard, error); }, by));
+    auto closing = ask<std::size_t>(*shard, control_, [&shard = *shard, error] { return close_all_on(shard, error); });
+    (void)(co_await closing);
   }
   for (;;) {
     std::size_t open = 0;
     for (const auto& shard : shards_) {
-      const net::Deadline by{control_.now() + shard_timeout, Reason::server_overloaded};
-      const auto count = co_await net::call_on<std::size_t>(shard->loop(), control_, [&shard = *shard] { return count_on(shard); }, by);
+      auto counting = ask<std::size_t>(*shard, control_, [&shard = *shard] { return count_on(shard); });
+      const Result<std::size_t> count = co_await counting;
       if (count.ok()) open += *count;
     }
     if (open == 0 || control_.now() >= until) break;
@@ -182,7 +192,8 @@ net::Task<Result<std::optional<Revoked>>> Gateway::revoke_token(std::string id, 
   CO_TRY(const auto row, co_await store_->revoke_token(id, control_.wall()));
   if (!row) co_return std::optional<Revoked>();
   // The row refuses future handshakes by itself; the revocation is what reaches live connections, here and elsewhere.
-  CO_TRY(Revoked revoked, co_await revoke({store::Handle::token_id, row->id, std::nullopt, std::nullopt, std::move(reason)}));
+  RevocationRequest request{store::Handle::token_id, row->id, std::nullopt, std::nullopt, std::move(reason)};
+  CO_TRY(Revoked revoked, co_await revoke(std::move(request)));
   co_return std::optional<Revoked>(std::move(revoked));
 }
 
@@ -199,9 +210,9 @@ net::Task<Result<std::size_t>> Gateway::close_covered(store::Revocation revocati
   std::size_t closed = 0;
   std::optional<Error> late;
   for (const auto& shard : shards_) {
-    const net::Deadline by{control_.now() + shard_timeout, Reason::server_overloaded};
-    const Result<std::size_t> here = co_await net::call_on<std::size_t>(
-        shard->loop(), control_, [&shard = *shard, revocation] { return close_covered_on(shard, revocation); }, by);
+    auto closing =
+        ask<std::size_t>(*shard, control_, [&shard = *shard, revocation] { return close_covered_on(shard, revocation); });
+    const Result<std::size_t> here = co_await closing;
     // One that is late will still do it, and must not keep the others from it.
     if (here.ok()) {
       closed += *here;
@@ -221,8 +232,8 @@ net::Task<Result<std::size_t>> Gateway::close_covered(store::Revocation revocati
 net::Task<Result<std::vector<SessionInfo>>> Gateway::connections() {
   std::vector<SessionInfo> all;
   for (const auto& shard : shards_) {
-    const net::Deadline by{control_.now() + shard_timeout, Reason::server_overloaded};
-    CO_TRY(auto some, co_await net::call_on<std::vector<SessionInfo>>(shard->loop(), control_, [&shard = *shard] { return list_on(shard); }, by));
+    auto listing = ask<std::vector<SessionInfo>>(*shard, control_, [&shard = *shard] { return list_on(shard); });
+    CO_TRY(auto some, co_await listing);
     std::ranges::move(some, std::back_inserter(all));
   }
   co_return all;
@@ -231,9 +242,8 @@ net::Task<Result<std::vector<SessionInfo>>> Gateway::connections() {
 net::Task<Result<bool>> Gateway::close_connection(std::string id, std::string reason) {
   const Error error{Reason::closed_by_operator, std::move(reason)};
   for (const auto& shard : shards_) {
-    const net::Deadline by{control_.now() + shard_timeout, Reason::server_overloaded};
-    CO_TRY(const bool closed, co_await net::call_on<bool>(
-                                  shard->loop(), control_, [&shard = *shard, id, error] { return close_one_on(shard, id, error); }, by));
+    auto closing = ask<bool>(*shard, control_, [&shard = *shard, id, error] { return close_one_on(shard, id, error); });
+    CO_TRY(const bool closed, co_await closing);
     if (closed) co_return true;
   }
   co_return false;

@@ -118,9 +118,16 @@ class ConnectionCounts {
   std::unordered_map<std::string, std::uint32_t> counts_;
 };
 
+/// What a socket holds until it has proved something: a place among all, and one among those of its network.
+struct PendingPlaces {
+  PendingLimit::Place among_all;
+  ConnectionCounts::Place among_its_network;
+};
+
 /// The counts that all loops share.
 struct SharedLimits {
   PendingLimit pending;
+  ConnectionCounts pending_by_network;
   HandshakeRates handshakes;
   ConnectionCounts by_network;
   ConnectionCounts by_identity;

@@ -68,6 +68,12 @@ Result<std::vector<std::shared_ptr<const auth::Authenticator>>> make_authenticat
   return made;
 }
 
+bool same_store(const config::Choice& left, const config::Choice& right) {
+  const auto* a = left.get<store::SqliteConfig>();
+  const auto* b = right.get<store::SqliteConfig>();
+  return left.kind == right.kind && (!a || !b || a->path == b->path);
+}
+
 Result<std::unique_ptr<store::Backend>> make_store(const config::Choice& choice) {
   if (choice.get<store::MemoryConfig>()) return std::unique_ptr<store::Backend>(std::make_unique<store::MemoryBackend>());
   if (const auto* sqlite = choice.get<store::SqliteConfig>()) {

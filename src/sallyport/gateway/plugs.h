@@ -23,6 +23,8 @@ Result<std::vector<std::shared_ptr<const auth::Authenticator>>> make_authenticat
 /// The name of the issuer that a mechanism relies on.
 std::optional<std::string> issuer_of(const config::Choice& authenticator);
 
+/// Whether both name the same store, so that one can stay open for the other.
+bool same_store(const config::Choice& left, const config::Choice& right);
 /// Opens the store. Blocks. Errors: `config.invalid`, `store.unavailable`.
 Result<std::unique_ptr<store::Backend>> make_store(const config::Choice& choice);
 

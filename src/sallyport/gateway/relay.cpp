@@ -386,15 +386,24 @@ void Relay::take_renewal() {
 
 void Relay::set_expiry() {
   const RefreshSettings& refresh = session_.route().settings().refresh;
-  const Duration left = session_.identity()->expires_at - loop_.wall();
   const bool can_refresh = refresh.in_band && control_ == ControlChannel::on;
-  expires_at_ = loop_.now() + left + (can_refresh ? refresh.grace : std::chrono::seconds(0));
+  const Duration left = session_.identity()->expires_at - loop_.wall();
+  grace_ = can_refresh ? refresh.grace : std::chrono::seconds(0);
   // A notice as long as the credential itself would be followed by the next one at once.
-  notice_at_ = loop_.now() + left - std::min<Duration>(refresh.notice, left / 2);
+  notice_ = std::min<Duration>(refresh.notice, left / 2);
   noticed_ = !can_refresh;
+  follow_clock();
+}
+
+// Credentials end by the calendar, timers run without it: a clock that was set meanwhile counts from the next look on.
+void Relay::follow_clock() {
+  const Instant end = loop_.now() + (session_.identity()->expires_at - loop_.wall());
+  expires_at_ = end + grace_;
+  notice_at_ = end - notice_;
 }
 
 void Relay::end_in_time() {
+  follow_clock();
   const Instant now = loop_.now();
   if (phase_ == Phase::open && now >= session_ends_at_) {
     begin_close(Error{Reason::session_expired, "the route's max_session is over"}, By::gateway);

@@ -134,6 +134,7 @@ class Relay {
   void check_progress(Side& side, Instant now);
   void schedule();
   void set_expiry();
+  void follow_clock();
 
   RelayContext context_;
   net::Waiter& waiter_;
@@ -147,6 +148,8 @@ class Relay {
   net::Timer timer_;
   Phase phase_ = Phase::open;
   Ending ending_;
+  Duration grace_{};
+  Duration notice_{};
   Instant notice_at_{};
   Instant expires_at_{};
   Instant session_ends_at_{};

@@ -363,6 +363,26 @@ TEST_SUITE("relay") {
     check_ending(scene, Reason::credential_expired, By::gateway, 4401);
   }
 
+  TEST_CASE("a calendar that is set forward ends what has expired by it, at the next look") {
+    RouteSettings settings = route_settings();
+    settings.ping.every = 30s;
+    RelayScene scene(settings, Channel::off, 1h);
+    scene.start();
+    scene.clock.step_wall(2h);
+    scene.pass(30s);
+    check_closed(scene.to_client(), 4401);
+  }
+
+  TEST_CASE("a calendar that is set back does not end what has not expired by it") {
+    RelayScene scene(route_settings(), Channel::off, 60s);
+    scene.start();
+    scene.clock.step_wall(-30s);
+    scene.pass(60s);
+    CHECK(scene.to_client().empty());
+    scene.pass(30s);
+    check_closed(scene.to_client(), 4401);
+  }
+
   TEST_CASE("max_session ends even what was refreshed") {
     RouteSettings settings = route_settings();
     settings.max_session = 100s;

@@ -180,6 +180,8 @@ config::Schema<GatewayLimits> gateway_limits_schema() {
   return config::schema(
       "limits", "What peers may use before they have proved anything, over all routes.",
       field(&GatewayLimits::pending, "pending", "Sockets that have not been admitted yet.", between(1, 1'000'000)),
+      field(&GatewayLimits::pending_per_ip, "pending_per_ip",
+            "Of these, what one IPv4 address or IPv6 /64 may hold.", between(1, 1'000'000)),
       field(&GatewayLimits::handshakes_per_ip, "handshakes_per_ip",
             "New connections of one IPv4 address or IPv6 /64. Beyond it: 429; beyond twice that: no TLS handshake."),
       field(&GatewayLimits::tls_timeout, "tls_timeout", "For the TLS handshake.", between(100ms, 60s)),

@@ -98,6 +98,7 @@ struct RouteSettings {
 
 struct GatewayLimits {
   std::uint32_t pending = 1000;
+  std::uint32_t pending_per_ip = 100;
   config::Rate handshakes_per_ip{50, std::chrono::seconds(1)};
   std::chrono::milliseconds tls_timeout{10'000};
   std::chrono::milliseconds header_timeout{10'000};

@@ -15,12 +15,28 @@ constexpr auto pause_when_out_of_descriptors = std::chrono::milliseconds(100);
 
 }  // namespace
 
+void report_bug(Shared& shared, std::exception_ptr bug) {
+  Event event(shared.log, shared.clock.wall(), Level::error, "internal.bug");
+  try {
+    std::rethrow_exception(bug);
+  } catch (const std::exception& known) {
+    event.text("detail", known.what());
+  } catch (...) {
+    event.text("detail", "of an unknown kind");
+  }
+}
+
 Shard::Shard(Shared& everybodys, store::Backend& backend, std::shared_ptr<const Snapshot> first)
     : shared(everybodys),
       snapshot(std::move(first)),
       sessions(everybodys.revocations, everybodys.limits),
       loop_(everybodys.clock),
-      store_(backend.open(loop_)) {}
+      store_(backend.open(loop_)) {
+  loop_.on_escaped_exception([this](std::exception_ptr bug) {
+    metrics.bugs.add();
+    report_bug(shared, bug);
+  });
+}
 
 Shard::~Shard() {
   if (thread_.joinable()) {

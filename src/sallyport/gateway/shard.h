@@ -25,6 +25,9 @@ struct Shared {
   std::atomic<bool> draining{false};
 };
 
+/// A bug that reached the top of a loop: logged, and nothing else ends for it.
+void report_bug(Shared& shared, std::exception_ptr bug);
+
 /// One core's share of the gateway: a loop on a thread of its own, and all that belongs to the connections on it.
 class Shard {
  public:

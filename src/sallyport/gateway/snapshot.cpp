@@ -24,11 +24,14 @@ Result<std::shared_ptr<const Assertion>> load_assertion(const AssertionSettings&
 }
 
 Result<std::shared_ptr<const Route>> make_route(const RouteSettings& settings,
-                                                std::span<const std::shared_ptr<const auth::Issuer>> issuers) {
+                                                std::span<const std::shared_ptr<const auth::Issuer>> issuers,
+                                                const Snapshot* earlier) {
   TRY(auto origins, http::make_origin_policy(settings.origins));
   TRY(auto authenticators, make_authenticators(settings.authenticate, issuers));
-  TRY(auto upstream, UpstreamPool::make(settings.upstream));
-  upstream->resolve_now();
+  const auto before = earlier ? earlier->routes.find(settings.name) : nullptr;
+  TRY(auto upstream, UpstreamPool::make(settings.upstream, before ? &before->upstream() : nullptr));
+  // At the start nobody waits yet; at a reload the control loop must not, and the pool's watch looks new names up.
+  if (!earlier) upstream->resolve_now();
   return std::shared_ptr<const Route>(
       std::make_shared<Route>(settings, std::move(origins), auth::Chain(std::move(authenticators)), std::move(upstream)));
 }
@@ -49,7 +52,7 @@ Result<std::shared_ptr<const Snapshot>> make_snapshot(Settings settings, const c
   }
   std::vector<std::shared_ptr<const Route>> routes;
   for (const RouteSettings& route : settings.routes) {
-    Result<std::shared_ptr<const Route>> made = make_route(route, issuers);
+    Result<std::shared_ptr<const Route>> made = make_route(route, issuers, earlier);
     if (!made.ok()) return Error{Reason::config_invalid, "route '" + route.name + "': " + made.error().detail};
     routes.push_back(std::move(made).value());
   }

@@ -79,7 +79,7 @@ inline RouteSettings route_settings(std::string name = "chat") {
 
 inline std::shared_ptr<const Route> make_route(
     RouteSettings settings, std::vector<std::shared_ptr<const auth::Authenticator>> authenticators = {}) {
-  auto upstream = UpstreamPool::make(settings.upstream).value();
+  auto upstream = UpstreamPool::make(settings.upstream, nullptr).value();
   return std::make_shared<Route>(std::move(settings), http::OriginPolicy(), auth::Chain(std::move(authenticators)),
                                  std::move(upstream));
 }

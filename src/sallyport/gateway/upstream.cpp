@@ -21,7 +21,7 @@ void Backend::set_endpoints(std::vector<net::Endpoint> endpoints) {
   endpoints_ = std::move(endpoints);
 }
 
-Result<std::shared_ptr<UpstreamPool>> UpstreamPool::make(const UpstreamSettings& settings) {
+Result<std::shared_ptr<UpstreamPool>> UpstreamPool::make(const UpstreamSettings& settings, const UpstreamPool* earlier) {
   std::shared_ptr<UpstreamPool> pool(new UpstreamPool(settings));
   std::vector<std::string> urls = settings.urls;
   if (!settings.url.empty()) urls.insert(urls.begin(), settings.url);
@@ -30,9 +30,19 @@ Result<std::shared_ptr<UpstreamPool>> UpstreamPool::make(const UpstreamSettings&
     if (url.kind == http::UpstreamUrl::Kind::tls && !pool->tls_) {
       TRY(pool->tls_, net::ClientTls::load(settings.ca_file.path));
     }
+    if (earlier) {
+      const auto same = std::ranges::find(earlier->backends_, text, [](const auto& known) { return known->text(); });
+      if (same != earlier->backends_.end()) {
+        pool->backends_.push_back(*same);
+        continue;
+      }
+    }
     auto backend = std::make_shared<Backend>(text, std::move(url));
     if (backend->url().kind == http::UpstreamUrl::Kind::unix_socket) {
       TRY(net::Endpoint endpoint, net::Endpoint::unix_socket(backend->url().socket_path));
+      backend->set_endpoints({std::move(endpoint)});
+    } else if (const http::Authority& authority = backend->url().authority; authority.kind != http::HostKind::name) {
+      TRY(net::Endpoint endpoint, net::Endpoint::parse_ip(authority.host, authority.port.value()));
       backend->set_endpoints({std::move(endpoint)});
     }
     pool->backends_.push_back(std::move(backend));
@@ -43,8 +53,8 @@ Result<std::shared_ptr<UpstreamPool>> UpstreamPool::make(const UpstreamSettings&
 
 void UpstreamPool::resolve_now() {
   for (const auto& backend : backends_) {
-    if (backend->url().kind == http::UpstreamUrl::Kind::unix_socket) continue;
     const http::Authority& authority = backend->url().authority;
+    if (backend->url().kind == http::UpstreamUrl::Kind::unix_socket || authority.kind != http::HostKind::name) continue;
     auto endpoints = net::resolve(authority.host, authority.port.value());
     if (endpoints.ok()) backend->set_endpoints(std::move(endpoints).value());
   }
@@ -102,14 +112,14 @@ net::Task<void> UpstreamPool::watch(std::shared_ptr<UpstreamPool> pool, net::Loo
                                     std::shared_ptr<const std::atomic<bool>> stopped) {
   Instant resolve_at = loop.now() + resolve_interval;
   while (!*stopped) {
-    co_await loop.sleep_until(loop.now() + health_interval);
     const bool all_known = std::ranges::none_of(pool->backends_, [](const auto& backend) { return backend->endpoints().empty(); });
     if (loop.now() >= resolve_at || !all_known) {
       resolve_at = loop.now() + resolve_interval;
-      co_await net::offload(resolver, loop, [pool] {
+      auto resolve = [pool] {
         pool->resolve_now();
         return true;
-      });
+      };
+      co_await net::offload(resolver, loop, std::move(resolve));
     }
     for (const auto& backend : pool->backends_) {
       if (backend->healthy()) continue;
@@ -117,6 +127,7 @@ net::Task<void> UpstreamPool::watch(std::shared_ptr<UpstreamPool> pool, net::Loo
       const net::Deadline deadline{loop.now() + pool->settings_.connect_timeout, Reason::upstream_timeout};
       if ((co_await pool->connect_to(*backend, waiter, deadline)).ok()) backend->set_healthy(true);
     }
+    co_await loop.sleep_until(loop.now() + health_interval);
   }
 }
 

@@ -65,8 +65,9 @@ class BackendPlace {
 /// Threads: any.
 class UpstreamPool {
  public:
+  /// A backend that `earlier` has as well is shared with it: its addresses, health and count go on.
   /// Errors: `config.invalid`.
-  static Result<std::shared_ptr<UpstreamPool>> make(const UpstreamSettings& settings);
+  static Result<std::shared_ptr<UpstreamPool>> make(const UpstreamSettings& settings, const UpstreamPool* earlier);
 
   /// Connects to the healthy backend with the fewest connections (TLS and all), and to the next when that fails; a backend that
   /// failed is passed over until watch() has reached it again. When none is healthy all are tried.
@@ -80,7 +81,7 @@ class UpstreamPool {
   /// Keeps addresses fresh and tries the unhealthy again, until the loop ends. Runs on the control loop.
   static net::Task<void> watch(std::shared_ptr<UpstreamPool> pool, net::Loop& loop, net::Worker& resolver,
                                std::shared_ptr<const std::atomic<bool>> stopped);
-  /// Looks every name up once, blocking; for the start. A name that cannot be found yet is no error: watch() goes on trying.
+  /// Looks every name up once, blocking. A name that cannot be found yet is no error: watch() goes on trying.
   void resolve_now();
 
   const std::vector<std::shared_ptr<Backend>>& backends() const { return backends_; }
