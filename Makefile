@@ -50,7 +50,7 @@ bench:           ## CPU and memory against nginx and HAProxy in the same run; me
 	@scripts/build release all -DSALLYPORT_BENCH=ON
 	@python3 bench/run.py
 
-lint:            ## layers, format, warnings of the other compiler's front end, generated pages
+lint: build      ## layers, format, generated pages, shell syntax
 	@scripts/packages lint
 	@scripts/lint
 

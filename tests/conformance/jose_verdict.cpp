@@ -21,8 +21,10 @@ json::Object judge(const json::Value& request) {
   for (const json::Value& name : *stated.find("algorithms")->array())
     policy.algorithms.add(parse_algorithm(*name.string()).value());
   const auto keys = JwkSet::parse(json::dump(*request.find("jwks")), {KeyKinds::any});
-  if (!keys.ok()) return {{"accept", false}, {"reason", row(keys.error().reason).name}, {"detail", keys.error().detail}};
-  const auto verdict = verify_jwt(*request.find_string("token"), *keys, policy, from_unix_seconds(*stated.find("now")->integer()));
+  if (!keys.ok())
+    return {{"accept", false}, {"reason", row(keys.error().reason).name}, {"detail", keys.error().detail}};
+  const auto verdict =
+      verify_jwt(*request.find_string("token"), *keys, policy, from_unix_seconds(*stated.find("now")->integer()));
   if (!verdict.claims.ok()) {
     const Error& error = verdict.claims.error();
     return {{"accept", false}, {"reason", row(error.reason).name}, {"detail", error.detail}};

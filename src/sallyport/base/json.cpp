@@ -176,7 +176,8 @@ Result<Value> parse(std::string_view text, int max_depth) {
   if (text.substr(0, 3) == "\xEF\xBB\xBF") return invalid("starts with a byte order mark");
   thread_local simdjson::dom::parser parser;
   simdjson::dom::element root;
-  if (const auto error = parser.parse(text.data(), text.size()).get(root)) return invalid(simdjson::error_message(error));
+  if (const auto error = parser.parse(text.data(), text.size()).get(root))
+    return invalid(simdjson::error_message(error));
   return convert(root, max_depth);
 }
 

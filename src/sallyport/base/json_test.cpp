@@ -29,8 +29,8 @@ std::string quoted(std::string_view text) {
 }  // namespace
 
 TEST_CASE("parse gives each kind of value") {
-  const auto parsed =
-      json::parse(R"( {"n":null,"t":true,"f":false,"i":-7,"d":1.5,"e":1e2,"s":"a\u00e9\ud83d\ude00","a":[1,[]],"o":{}} )");
+  const auto parsed = json::parse(
+      R"( {"n":null,"t":true,"f":false,"i":-7,"d":1.5,"e":1e2,"s":"a\u00e9\ud83d\ude00","a":[1,[]],"o":{}} )");
   REQUIRE(parsed.ok());
   const json::Value& value = *parsed;
   CHECK(value.find("n")->is_null());
@@ -79,8 +79,8 @@ TEST_CASE("parse refuses nesting beyond the depth asked for") {
 }
 
 TEST_CASE("parse refuses what is no single well-formed text") {
-  for (const std::string_view text : {"", " ", "{", "{}x", "{} {}", "nul", "'a'", "[1,]", "{\"a\":1,}", "01", "+1", "\"\\ud800\"",
-                                      "\"\xff\"", "\"a\nb\"", "\xEF\xBB\xBF{}", "// c\n1"}) {
+  for (const std::string_view text : {"", " ", "{", "{}x", "{} {}", "nul", "'a'", "[1,]", "{\"a\":1,}", "01", "+1",
+                                      "\"\\ud800\"", "\"\xff\"", "\"a\nb\"", "\xEF\xBB\xBF{}", "// c\n1"}) {
     CAPTURE(text);
     refusal(text);
   }
@@ -99,8 +99,8 @@ TEST_CASE("append_quoted makes any bytes one harmless JSON string") {
   CHECK(quoted(std::string_view("\0\x1b\x7f", 3)) == R"("\u0000\u001b\u007f")");
   CHECK(quoted("\xc2\x9b") == R"("\u009b")");
   CHECK(quoted("\xc2\xa0") == "\"\xc2\xa0\"");
-  for (const std::string_view bad :
-       {"\x80", "\xc0\xaf", "\xe0\x80\x80", "\xed\xa0\x80", "\xf0\x80\x80\x80", "\xf4\x90\x80\x80", "\xff", "\xe2\x82"}) {
+  for (const std::string_view bad : {"\x80", "\xc0\xaf", "\xe0\x80\x80", "\xed\xa0\x80", "\xf0\x80\x80\x80",
+                                     "\xf4\x90\x80\x80", "\xff", "\xe2\x82"}) {
     const auto again = json::parse(quoted(bad));
     REQUIRE(again.ok());
     CHECK(again->string()->find("\xEF\xBF\xBD") == 0);

@@ -23,8 +23,8 @@ struct Error {
 template <class T>
 class [[nodiscard]] Result {
  public:
-  Result(T value) : state_(std::in_place_index<0>, std::move(value)) {}        // NOLINT: implicit by design
-  Result(Error error) : state_(std::in_place_index<1>, std::move(error)) {}    // NOLINT: implicit by design
+  Result(T value) : state_(std::in_place_index<0>, std::move(value)) {}      // NOLINT: implicit by design
+  Result(Error error) : state_(std::in_place_index<1>, std::move(error)) {}  // NOLINT: implicit by design
 
   bool ok() const { return state_.index() == 0; }
   explicit operator bool() const { return ok(); }
@@ -72,16 +72,17 @@ class BugError : public std::logic_error {
 
 #define SALLYPORT_CONCAT_(a, b) a##b
 #define SALLYPORT_CONCAT(a, b) SALLYPORT_CONCAT_(a, b)
-#define SALLYPORT_TRY_(leave, result, declaration, ...)     \
-  auto result = (__VA_ARGS__);                               \
-  if (!result.ok()) leave std::move(result).error();         \
+#define SALLYPORT_TRY_(leave, result, declaration, ...) \
+  auto result = (__VA_ARGS__);                          \
+  if (!result.ok()) leave std::move(result).error();    \
   declaration = std::move(result).value()
 #define SALLYPORT_TRY_OK_(leave, result, ...) \
   if (auto result = (__VA_ARGS__); !result.ok()) leave std::move(result).error()
 
 /// `TRY(auto x, f())` declares x from the value of f(), or returns its Error. CO_TRY is the same inside a coroutine.
 #define TRY(declaration, ...) SALLYPORT_TRY_(return, SALLYPORT_CONCAT(try_result_, __LINE__), declaration, __VA_ARGS__)
-#define CO_TRY(declaration, ...) SALLYPORT_TRY_(co_return, SALLYPORT_CONCAT(try_result_, __LINE__), declaration, __VA_ARGS__)
+#define CO_TRY(declaration, ...) \
+  SALLYPORT_TRY_(co_return, SALLYPORT_CONCAT(try_result_, __LINE__), declaration, __VA_ARGS__)
 /// For a Result<void>, or where the value is not wanted.
 #define TRY_OK(...) SALLYPORT_TRY_OK_(return, SALLYPORT_CONCAT(try_result_, __LINE__), __VA_ARGS__)
 #define CO_TRY_OK(...) SALLYPORT_TRY_OK_(co_return, SALLYPORT_CONCAT(try_result_, __LINE__), __VA_ARGS__)

@@ -28,7 +28,8 @@ class World {
       judge("issuers[" + std::to_string(i) + "].keys", auth::make_issuer(settings_.issuers[i], environment_, loop_));
     }
     for (std::size_t i = 0; i < settings_.routes.size(); ++i) {
-      judge("routes[" + std::to_string(i) + "].upstream", gateway::UpstreamPool::make(settings_.routes[i].upstream, nullptr));
+      judge("routes[" + std::to_string(i) + "].upstream",
+            gateway::UpstreamPool::make(settings_.routes[i].upstream, nullptr));
     }
     // Whatever else stands between these settings and a gateway.
     if (good_) judge("", gateway::make_snapshot(settings_, environment_, loop_, nullptr));

@@ -432,8 +432,9 @@ TEST_CASE("a dangerous alternative is dangerous when it is chosen") {
     Choice lock;
   };
   const auto open = schema<Open>("open", "Lets in anybody.");
-  const auto door = schema("door", "A door.", field(&Door::lock, "lock", "Its lock.", required,
-                                                    one_of({choice("dangerous_open", open), choice("shut", open)})));
+  const auto door = schema("door", "A door.",
+                           field(&Door::lock, "lock", "Its lock.", required,
+                                 one_of({choice("dangerous_open", open), choice("shut", open)})));
   const auto reading = read(door, "lock: { dangerous_open: {} }\n", "gw.yaml", context());
   REQUIRE(reading.ok());
   REQUIRE(reading.dangers.size() == 1);

@@ -23,9 +23,10 @@ enum class Algorithm : std::uint8_t {
   ES512,
   EdDSA,
 };
-inline constexpr Algorithm all_algorithms[] = {
-    Algorithm::HS256, Algorithm::HS384, Algorithm::HS512, Algorithm::RS256, Algorithm::RS384, Algorithm::RS512, Algorithm::PS256,
-    Algorithm::PS384, Algorithm::PS512, Algorithm::ES256, Algorithm::ES384, Algorithm::ES512, Algorithm::EdDSA};
+inline constexpr Algorithm all_algorithms[] = {Algorithm::HS256, Algorithm::HS384, Algorithm::HS512, Algorithm::RS256,
+                                               Algorithm::RS384, Algorithm::RS512, Algorithm::PS256, Algorithm::PS384,
+                                               Algorithm::PS512, Algorithm::ES256, Algorithm::ES384, Algorithm::ES512,
+                                               Algorithm::EdDSA};
 inline constexpr std::size_t algorithm_count = std::size(all_algorithms);
 
 constexpr std::string_view name(Algorithm algorithm) {

@@ -31,7 +31,9 @@ json::Value wycheproof(const std::string& name) {
 }
 
 std::string unhex(const std::string* text) { return hex_decode(*text).value(); }
-std::string member(const json::Value& jwk, std::string_view name) { return base64url_decode(*jwk.find_string(name)).value(); }
+std::string member(const json::Value& jwk, std::string_view name) {
+  return base64url_decode(*jwk.find_string(name)).value();
+}
 
 template <class Judge>
 int for_each_test(const json::Value& file, const Judge& judge) {
@@ -49,7 +51,8 @@ int for_each_test(const json::Value& file, const Judge& judge) {
   return judged;
 }
 
-void check_signatures(const std::string& file, Algorithm algorithm, int at_least, PublicParts (*parts)(const json::Value&)) {
+void check_signatures(const std::string& file, Algorithm algorithm, int at_least,
+                      PublicParts (*parts)(const json::Value&)) {
   const int judged = for_each_test(wycheproof(file), [&](const json::Value& group, const json::Value& test) {
     const auto key = PublicKey::make(parts(group));
     REQUIRE(key.ok());
@@ -75,7 +78,9 @@ PublicParts ec_parts(const json::Value& group) {
   return EcPublic{curve, point.substr(1, size), point.substr(1 + size)};
 }
 
-PublicParts ed25519_parts(const json::Value& group) { return Ed25519Public{unhex(group.find("publicKey")->find_string("pk"))}; }
+PublicParts ed25519_parts(const json::Value& group) {
+  return Ed25519Public{unhex(group.find("publicKey")->find_string("pk"))};
+}
 
 std::string refusal(PublicParts parts) {
   const auto key = PublicKey::make(std::move(parts));
@@ -144,8 +149,12 @@ TEST_CASE("Wycheproof ECDSA P-384") {
   check_signatures("ecdsa_secp384r1_sha384_p1363_test.json", Algorithm::ES384, 250, ec_parts<Curve::p384>);
 }
 TEST_CASE("Wycheproof Ed25519") { check_signatures("ed25519_test.json", Algorithm::EdDSA, 150, ed25519_parts); }
-TEST_CASE("Wycheproof RSASSA-PKCS1") { check_signatures("rsa_signature_2048_sha256_test.json", Algorithm::RS256, 250, rsa_parts); }
-TEST_CASE("Wycheproof RSASSA-PSS") { check_signatures("rsa_pss_2048_sha256_mgf1_32_test.json", Algorithm::PS256, 100, rsa_parts); }
+TEST_CASE("Wycheproof RSASSA-PKCS1") {
+  check_signatures("rsa_signature_2048_sha256_test.json", Algorithm::RS256, 250, rsa_parts);
+}
+TEST_CASE("Wycheproof RSASSA-PSS") {
+  check_signatures("rsa_pss_2048_sha256_mgf1_32_test.json", Algorithm::PS256, 100, rsa_parts);
+}
 
 TEST_CASE("each algorithm signs what only it verifies, and keys survive storage") {
   const PrivateKey rsa = PrivateKey::generate(Algorithm::RS256);
@@ -233,8 +242,8 @@ TEST_CASE("EC points off the curve or of another length are refused") {
     CHECK(refusal(off).find("curve") != std::string::npos);
     CHECK(refusal(EcPublic{good.curve, '\0' + good.x, good.y}).find("long") != std::string::npos);
     CHECK(refusal(EcPublic{good.curve, good.x.substr(1), good.y}).find("long") != std::string::npos);
-    CHECK(refusal(EcPublic{good.curve, std::string(good.x.size(), '\0'), std::string(good.x.size(), '\0')}).find("curve") !=
-          std::string::npos);
+    CHECK(refusal(EcPublic{good.curve, std::string(good.x.size(), '\0'), std::string(good.x.size(), '\0')})
+              .find("curve") != std::string::npos);
     CHECK(refusal(EcPublic{good.curve, std::string(good.x.size(), '\xff'), good.y}).find("curve") != std::string::npos);
   }
 }

@@ -32,7 +32,8 @@ HmacKey::HmacKey(Algorithm algorithm, Bytes key) : algorithm_(algorithm) {
   state->keyed.reset(EVP_MAC_CTX_new(fetched_hmac()));
   SALLYPORT_CHECK(state->keyed != nullptr);
   const OSSL_PARAM params[] = {
-      OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, const_cast<char*>(EVP_MD_get0_name(fetched_hash(algorithm))), 0),
+      OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST,
+                                       const_cast<char*>(EVP_MD_get0_name(fetched_hash(algorithm))), 0),
       OSSL_PARAM_construct_end()};
   // A null pointer would mean "keep the key", not "an empty key".
   constexpr Byte nothing = 0;

@@ -77,19 +77,23 @@ std::string number_of(const EVP_PKEY* key, const char* name, std::size_t size) {
   const OwnedNumber number(raw);
   const std::size_t needed = static_cast<std::size_t>(BN_num_bytes(number.get()));
   std::string out(size == 0 ? needed : size, '\0');
-  SALLYPORT_CHECK(BN_bn2binpad(number.get(), reinterpret_cast<unsigned char*>(out.data()), static_cast<int>(out.size())) >= 0);
+  SALLYPORT_CHECK(
+      BN_bn2binpad(number.get(), reinterpret_cast<unsigned char*>(out.data()), static_cast<int>(out.size())) >= 0);
   return out;
 }
 
 PublicParts public_parts_of(EVP_PKEY* key, Algorithm algorithm) {
-  if (is_rsa(algorithm)) return RsaPublic{number_of(key, OSSL_PKEY_PARAM_RSA_N, 0), number_of(key, OSSL_PKEY_PARAM_RSA_E, 0)};
+  if (is_rsa(algorithm))
+    return RsaPublic{number_of(key, OSSL_PKEY_PARAM_RSA_N, 0), number_of(key, OSSL_PKEY_PARAM_RSA_E, 0)};
   if (const auto curve = curve_of(algorithm)) {
     const std::size_t size = coordinate_size(*curve);
-    return EcPublic{*curve, number_of(key, OSSL_PKEY_PARAM_EC_PUB_X, size), number_of(key, OSSL_PKEY_PARAM_EC_PUB_Y, size)};
+    return EcPublic{*curve, number_of(key, OSSL_PKEY_PARAM_EC_PUB_X, size),
+                    number_of(key, OSSL_PKEY_PARAM_EC_PUB_Y, size)};
   }
   std::string x(32, '\0');
   std::size_t length = x.size();
-  SALLYPORT_CHECK(EVP_PKEY_get_raw_public_key(key, reinterpret_cast<unsigned char*>(x.data()), &length) == 1 && length == 32);
+  SALLYPORT_CHECK(EVP_PKEY_get_raw_public_key(key, reinterpret_cast<unsigned char*>(x.data()), &length) == 1 &&
+                  length == 32);
   return Ed25519Public{std::move(x)};
 }
 

@@ -38,7 +38,8 @@ Result<OwnedKey> make_rsa(const RsaPrivate& parts) {
 }
 
 Result<OwnedKey> make_ec(const EcPrivate& parts) {
-  if (parts.d.size() != coordinate_size(parts.public_parts.curve)) return invalid("EC member not as long as the curve's field");
+  if (parts.d.size() != coordinate_size(parts.public_parts.curve))
+    return invalid("EC member not as long as the curve's field");
   const std::string group(name(parts.public_parts.curve));
   const std::string point = '\4' + parts.public_parts.x + parts.public_parts.y;
   KeyParams params;
@@ -78,7 +79,8 @@ std::string raw_of_der(std::string_view der, std::size_t size) {
 }  // namespace
 
 struct PrivateKey::State {
-  State(OwnedKey private_key, PublicKey its_public_key) : key(std::move(private_key)), public_key(std::move(its_public_key)) {
+  State(OwnedKey private_key, PublicKey its_public_key)
+      : key(std::move(private_key)), public_key(std::move(its_public_key)) {
     for (const Algorithm algorithm : all_algorithms) {
       if (!public_key.fits(algorithm)) continue;
       if (algorithm == Algorithm::EdDSA) {
@@ -130,7 +132,8 @@ PrivateParts PrivateKey::parts() const {
   }
   std::string d(32, '\0');
   std::size_t length = d.size();
-  SALLYPORT_CHECK(EVP_PKEY_get_raw_private_key(key, reinterpret_cast<unsigned char*>(d.data()), &length) == 1 && length == 32);
+  SALLYPORT_CHECK(EVP_PKEY_get_raw_private_key(key, reinterpret_cast<unsigned char*>(d.data()), &length) == 1 &&
+                  length == 32);
   return Ed25519Private{std::get<Ed25519Public>(public_parts), Secret(std::move(d))};
 }
 

@@ -22,8 +22,9 @@ Error invalid(std::string detail) { return Error{Reason::config_invalid, "public
 // The modulus of a ROCA key is a power of 65537 modulo each small prime; of any other key it is so for all of them with a
 // probability far below 2^-100.
 bool is_roca(const BIGNUM* modulus) {
-  constexpr unsigned primes[] = {3,  5,  7,  11, 13, 17,  19,  23,  29,  31,  37,  41,  43,  47,  53,  59,  61,  67,  71,
-                                 73, 79, 83, 89, 97, 101, 103, 107, 109, 113, 127, 131, 137, 139, 149, 151, 157, 163, 167};
+  constexpr unsigned primes[] = {3,   5,   7,   11,  13,  17,  19,  23,  29,  31,  37,  41,  43,
+                                 47,  53,  59,  61,  67,  71,  73,  79,  83,  89,  97,  101, 103,
+                                 107, 109, 113, 127, 131, 137, 139, 149, 151, 157, 163, 167};
   for (const unsigned prime : primes) {
     const auto rest = static_cast<unsigned>(BN_mod_word(modulus, prime));
     const unsigned generator = 65537 % prime;
@@ -63,7 +64,8 @@ Result<OwnedKey> make_rsa(const RsaPublic& parts) {
 
 Result<OwnedKey> make_ec(const EcPublic& parts) {
   const std::size_t size = coordinate_size(parts.curve);
-  if (parts.x.size() != size || parts.y.size() != size) return invalid("EC coordinate not as long as the curve's field");
+  if (parts.x.size() != size || parts.y.size() != size)
+    return invalid("EC coordinate not as long as the curve's field");
   const std::string point = '\4' + parts.x + parts.y;
   const std::string group(name(parts.curve));
   KeyParams params;
@@ -156,9 +158,11 @@ Result<PublicKey> PublicKey::make(PublicParts parts) {
     if (!parts_fit(parts, algorithm)) continue;
     if (algorithm == Algorithm::EdDSA) {
       state->eddsa.reset(EVP_MD_CTX_new());
-      SALLYPORT_CHECK(state->eddsa && EVP_DigestVerifyInit(state->eddsa.get(), nullptr, nullptr, nullptr, key.get()) == 1);
+      SALLYPORT_CHECK(state->eddsa &&
+                      EVP_DigestVerifyInit(state->eddsa.get(), nullptr, nullptr, nullptr, key.get()) == 1);
     } else {
-      state->contexts[static_cast<std::size_t>(algorithm)] = make_key_context(key.get(), algorithm, EVP_PKEY_verify_init);
+      state->contexts[static_cast<std::size_t>(algorithm)] =
+          make_key_context(key.get(), algorithm, EVP_PKEY_verify_init);
     }
   }
   state->parts = std::move(parts);
@@ -168,7 +172,8 @@ Result<PublicKey> PublicKey::make(PublicParts parts) {
 
 Result<PublicKey> PublicKey::parse_pem(std::string_view pem) {
   const ErrorQueueGuard guard;
-  const Owned<BIO, BIO_free_all> source(BIO_new_mem_buf(pem.data(), static_cast<int>(std::min<std::size_t>(pem.size(), 65536))));
+  const Owned<BIO, BIO_free_all> source(
+      BIO_new_mem_buf(pem.data(), static_cast<int>(std::min<std::size_t>(pem.size(), 65536))));
   SALLYPORT_CHECK(source != nullptr);
   const OwnedKey key(PEM_read_bio_PUBKEY(source.get(), nullptr, nullptr, nullptr));
   if (!key) return invalid("no PEM \"PUBLIC KEY\" block");

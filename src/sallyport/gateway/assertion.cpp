@@ -16,7 +16,8 @@ Assertion::Assertion(AssertionSettings settings, std::vector<jose::SigningKey> k
   jwks_ = json::dump(json::Object{{"keys", std::move(published)}});
 }
 
-Result<std::shared_ptr<const Assertion>> Assertion::make(const AssertionSettings& settings, std::string_view keys_text) {
+Result<std::shared_ptr<const Assertion>> Assertion::make(const AssertionSettings& settings,
+                                                         std::string_view keys_text) {
   const std::string& file = settings.keys_file.path;
   Result<json::Value> document = json::parse(keys_text);
   const json::Value* list = document.ok() ? document->find("keys") : nullptr;

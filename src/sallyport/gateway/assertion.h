@@ -21,7 +21,8 @@ class Assertion {
   static std::shared_ptr<const Assertion> ephemeral(const AssertionSettings& settings);
 
   /// A JWT (`typ` sallyport-identity+jwt, `aud` the route) that names the identity and the connection; good for `lifetime`.
-  std::string sign(const auth::Identity& identity, std::string_view connection, std::string_view route, WallTime now) const;
+  std::string sign(const auth::Identity& identity, std::string_view connection, std::string_view route,
+                   WallTime now) const;
   /// The public keys as a JWK set.
   const std::string& jwks() const { return jwks_; }
 

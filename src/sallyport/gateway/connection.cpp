@@ -17,8 +17,8 @@ constexpr auto refusal_timeout = std::chrono::seconds(2);
 // What a refused peer may still send before it is cut: its request may be longer than what was read of it.
 constexpr std::size_t linger_bytes = 256 * 1024;
 
-net::Task<void> serve_connection(Shard& shard, std::size_t listener, net::Fd fd, net::Endpoint from, PendingPlaces pending,
-                                 Connection::Rate rate) {
+net::Task<void> serve_connection(Shard& shard, std::size_t listener, net::Fd fd, net::Endpoint from,
+                                 PendingPlaces pending, Connection::Rate rate) {
   Connection connection(shard, listener, std::move(fd), std::move(from), std::move(pending), rate);
   co_await connection.serve();
 }
@@ -58,14 +58,16 @@ void accept_connection(Shard& shard, std::size_t listener, net::Fd fd, net::Endp
   const auto answer = shard.shared.limits.handshakes.ask(from.network(), limits.handshakes_per_ip, shard.loop().now());
   if (answer == HandshakeRates::Answer::drop) return count_refusal(shard, Reason::limit_handshake_rate);
   PendingLimit::Place pending = shard.shared.limits.pending.enter(limits.pending);
-  auto of_network = shard.shared.limits.pending_by_network.enter(from.network(), limits.pending_per_ip, Reason::limit_pending);
+  auto of_network =
+      shard.shared.limits.pending_by_network.enter(from.network(), limits.pending_per_ip, Reason::limit_pending);
   if (!pending || !of_network.ok()) return count_refusal(shard, Reason::limit_pending);
   const auto rate = answer == HandshakeRates::Answer::allowed ? Connection::Rate::within : Connection::Rate::over;
   shard.loop().spawn(serve_connection(shard, listener, std::move(fd), std::move(from),
                                       {std::move(pending), std::move(of_network).value()}, rate));
 }
 
-Connection::Connection(Shard& shard, std::size_t listener, net::Fd fd, net::Endpoint from, PendingPlaces pending, Rate rate)
+Connection::Connection(Shard& shard, std::size_t listener, net::Fd fd, net::Endpoint from, PendingPlaces pending,
+                       Rate rate)
     : shard_(shard),
       loop_(shard.loop()),
       snapshot_(shard.snapshot),
@@ -130,8 +132,9 @@ net::Task<Result<std::optional<Connection::Opened>>> Connection::open() {
   CO_TRY(auto network_place, shard_.shared.limits.by_network.enter(route_->name() + '\0' + peer_.address.network(),
                                                                    route_->settings().limits.connections_per_ip,
                                                                    Reason::limit_connections_ip));
-  CO_TRY(auto session, shard_.sessions.admit(base64url_encode(bytes_of(shard_.random.bytes(16))), std::move(identity), route_,
-                                                   peer_.address.ip(), loop_.wall(), waiter_, std::move(network_place)));
+  CO_TRY(auto session,
+         shard_.sessions.admit(base64url_encode(bytes_of(shard_.random.bytes(16))), std::move(identity), route_,
+                               peer_.address.ip(), loop_.wall(), waiter_, std::move(network_place)));
   // A drain closes whom it finds in the table; who comes into it after that must not stay.
   if (shard_.shared.draining) co_return Error{Reason::server_draining, "admitted while draining"};
   pending_.reset();
@@ -142,7 +145,8 @@ net::Task<Result<std::optional<Connection::Opened>>> Connection::open() {
 
 net::Task<Result<void>> Connection::secure() {
   if (client_tls_) {
-    CO_TRY_OK(co_await net::handshake(waiter_, *client_tls_, deadline(snapshot_->settings.limits.tls_timeout, Reason::tls_failed)));
+    CO_TRY_OK(co_await net::handshake(waiter_, *client_tls_,
+                                      deadline(snapshot_->settings.limits.tls_timeout, Reason::tls_failed)));
     peer_.tls_version = client_tls_->version();
     shard_.metrics.tls_handshakes.add();
     if (client_tls_->resumed()) shard_.metrics.tls_resumed.add();
@@ -162,8 +166,8 @@ net::Task<Result<http::Request>> Connection::read_request() {
     const Result<std::size_t> count = co_await waiter_.read_some(*client_, room, by);
     received_.resize(before + (count.ok() ? *count : 0));
     if (!count.ok()) co_return count.error();
-    CO_TRY(auto parsed, http::parse_request_head(bytes_of(received_), progress, tls_ ? http::Scheme::https : http::Scheme::http,
-                                                 limits));
+    CO_TRY(auto parsed, http::parse_request_head(bytes_of(received_), progress,
+                                                 tls_ ? http::Scheme::https : http::Scheme::http, limits));
     if (!parsed) continue;
     received_.erase(0, parsed->consumed);
     // From here until the relay nothing is read: a client that talks on before the 101 waits in the kernel.
@@ -189,13 +193,15 @@ net::Task<Result<void>> Connection::answer_well_known(const http::Request& reque
 net::Task<Result<auth::Identity>> Connection::prove(const auth::Evidence& evidence) {
   auth::Here here = shard_.here();
   CO_TRY(auth::Identity identity,
-         co_await route_->chain().authenticate(evidence, here, deadline(snapshot_->settings.limits.auth_timeout, Reason::auth_timeout)));
+         co_await route_->chain().authenticate(
+             evidence, here, deadline(snapshot_->settings.limits.auth_timeout, Reason::auth_timeout)));
   // A clock difference is tolerated when a credential is judged, but a connection cannot be opened after its end.
   if (identity->expires_at <= loop_.wall()) co_return Error{Reason::credential_expired, "expired within the leeway"};
   co_return identity;
 }
 
-net::Task<Result<Connection::Upstream>> Connection::open_upstream(const http::Upgrade& upgrade, const Session& session) {
+net::Task<Result<Connection::Upstream>> Connection::open_upstream(const http::Upgrade& upgrade,
+                                                                  const Session& session) {
   Upstream upstream;
   CO_TRY(UpstreamPool::Dialled dialled, co_await route_->upstream().dial(waiter_));
   upstream.stream = std::move(dialled.stream);
@@ -240,11 +246,13 @@ net::Task<Result<Connection::Upstream>> Connection::open_upstream(const http::Up
     co_return upstream;
   }
   Error error = written.error();
-  if (error.reason == Reason::peer_gone) error = {Reason::upstream_unavailable, "backend closed before it answered the handshake"};
+  if (error.reason == Reason::peer_gone)
+    error = {Reason::upstream_unavailable, "backend closed before it answered the handshake"};
   co_return error;
 }
 
-net::Task<Result<void>> Connection::write_switching(const http::Upgrade& upgrade, const std::optional<std::string>& subprotocol) {
+net::Task<Result<void>> Connection::write_switching(const http::Upgrade& upgrade,
+                                                    const std::optional<std::string>& subprotocol) {
   // A browser fails a connection that answers none of its subprotocols; when the backend chose none, the control channel is ours.
   // It is not promised where there is none: what a client then says to the gateway, a token, would go on to the backend.
   std::optional<std::string_view> chosen = subprotocol;
@@ -280,10 +288,11 @@ net::Task<void> Connection::relay(Opened& opened) {
     event.text("tls", peer_.tls_version).text("backend", upstream.place->text());
   }
   auth::Here here = shard_.here();
-  const RelayContext context{shard_.scratch, metrics, shard_.shared.log, shard_.random, here, snapshot_->settings.limits,
-                             shard_.snapshot};
+  const RelayContext context{
+      shard_.scratch, metrics, shard_.shared.log, shard_.random, here, snapshot_->settings.limits, shard_.snapshot};
   Relay relay(context, waiter_, session, evidence,
-              wants_control(evidence.upgrade) ? Relay::ControlChannel::on : Relay::ControlChannel::off, *client_, *upstream.stream);
+              wants_control(evidence.upgrade) ? Relay::ControlChannel::on : Relay::ControlChannel::off, *client_,
+              *upstream.stream);
   received_.shrink_to_fit();  // kept for hours, and nearly always empty
   const Ending ending = co_await relay.run(bytes_of(received_), bytes_of(upstream.early));
   metrics.closed[static_cast<std::size_t>(ending.reason)].add();
@@ -310,7 +319,8 @@ net::Task<void> Connection::refuse(const Error& error) {
     answer = http::make_switching(http::accept_key(upgrade_->key()), subprotocol);
     ws::append_close(answer, row(reason).close_code, row(reason).told);
   }
-  const Result<void> written = co_await waiter.write_all(*client_, bytes_of(answer), deadline(refusal_timeout, Reason::peer_too_slow));
+  const Result<void> written =
+      co_await waiter.write_all(*client_, bytes_of(answer), deadline(refusal_timeout, Reason::peer_too_slow));
   if (written.ok()) co_await linger();
 }
 

@@ -34,7 +34,9 @@ net::Task<Result<std::size_t>> close_all_on(Shard& shard, Error error) {
 
 net::Task<Result<std::size_t>> count_on(Shard& shard) { co_return shard.sessions.size(); }
 
-net::Task<Result<bool>> close_one_on(Shard& shard, std::string id, Error error) { co_return shard.sessions.close(id, error); }
+net::Task<Result<bool>> close_one_on(Shard& shard, std::string id, Error error) {
+  co_return shard.sessions.close(id, error);
+}
 
 net::Task<Result<std::vector<SessionInfo>>> list_on(Shard& shard) { co_return shard.sessions.list(); }
 
@@ -53,8 +55,8 @@ net::Task<void> keep(net::Task<Result<std::vector<store::Revocation>>> task,
 
 bool same_place(const Settings& left, const Settings& right) {
   const auto same_listen = [](const ListenSettings& a, const ListenSettings& b) { return a.address == b.address; };
-  const bool same_admin = left.admin.has_value() == right.admin.has_value() &&
-                          (!left.admin || left.admin->address == right.admin->address);
+  const bool same_admin =
+      left.admin.has_value() == right.admin.has_value() && (!left.admin || left.admin->address == right.admin->address);
   return std::ranges::equal(left.listen, right.listen, same_listen) && same_admin && left.threads == right.threads &&
          same_store(left.store, right.store);
 }
@@ -68,7 +70,8 @@ Gateway::Gateway(config::Environment environment, Log& log, const Clock& clock)
 
 Gateway::~Gateway() = default;
 
-Result<std::unique_ptr<Gateway>> Gateway::open(Settings settings, config::Environment environment, Log& log, const Clock& clock) {
+Result<std::unique_ptr<Gateway>> Gateway::open(Settings settings, config::Environment environment, Log& log,
+                                               const Clock& clock) {
   std::unique_ptr<Gateway> gateway(new Gateway(std::move(environment), log, clock));
   TRY(gateway->snapshot_, make_snapshot(std::move(settings), gateway->environment_, gateway->control_, nullptr));
   TRY(gateway->backend_, make_store(gateway->snapshot_->settings.store));
@@ -202,7 +205,8 @@ WallTime Gateway::keep_until(store::Handle handle) const {
   // A connection id is never given twice: the entry only has to outlive a handshake that is under way.
   if (handle == store::Handle::connection) return now + std::chrono::hours(1);
   std::chrono::seconds longest = longest_opaque_token;
-  for (const auto& issuer : snapshot_->settings.issuers) longest = std::max(longest, issuer.max_lifetime + issuer.leeway);
+  for (const auto& issuer : snapshot_->settings.issuers)
+    longest = std::max(longest, issuer.max_lifetime + issuer.leeway);
   return now + longest;
 }
 
@@ -210,8 +214,8 @@ net::Task<Result<std::size_t>> Gateway::close_covered(store::Revocation revocati
   std::size_t closed = 0;
   std::optional<Error> late;
   for (const auto& shard : shards_) {
-    auto closing =
-        ask<std::size_t>(*shard, control_, [&shard = *shard, revocation] { return close_covered_on(shard, revocation); });
+    auto closing = ask<std::size_t>(*shard, control_,
+                                    [&shard = *shard, revocation] { return close_covered_on(shard, revocation); });
     const Result<std::size_t> here = co_await closing;
     // One that is late will still do it, and must not keep the others from it.
     if (here.ok()) {
@@ -256,7 +260,8 @@ net::Task<void> Gateway::watch_revocations() {
     co_await control_.sleep_until(control_.now() + watch_interval);
     const auto fresh = co_await store_->revocations(watched_id_, control_.wall());
     if (store_answers_ != fresh.ok()) {
-      Event event(shared_.log, control_.wall(), fresh.ok() ? Level::info : Level::error, fresh.ok() ? "store.back" : "store.down");
+      Event event(shared_.log, control_.wall(), fresh.ok() ? Level::info : Level::error,
+                  fresh.ok() ? "store.back" : "store.down");
       if (!fresh.ok()) event.text("detail", fresh.error().detail);
     }
     store_answers_ = fresh.ok();
@@ -296,27 +301,32 @@ std::string Gateway::metrics_text() const {
     for (const auto& shard : shards_) sum += number_of(shard->metrics);
     return sum;
   };
-  const auto counter = [&](std::string_view name, std::string_view help, metric::Counter Metrics::*member) {
+  const auto counter = [&](std::string_view name, std::string_view help, metric::Counter Metrics::* member) {
     page.family(name, "counter", help);
     page.sample("", total([&](const Metrics& metrics) { return (metrics.*member).value(); }));
   };
-  const auto by_reason = [&](std::string_view name, std::string_view help, std::array<metric::Counter, reason_count> Metrics::*member) {
+  const auto by_reason = [&](std::string_view name, std::string_view help,
+                             std::array<metric::Counter, reason_count> Metrics::* member) {
     page.family(name, "counter", help);
     for (std::size_t i = 0; i < reason_count; ++i) {
       const std::uint64_t value = total([&](const Metrics& metrics) { return (metrics.*member)[i].value(); });
       page.sample("reason=\"" + std::string(reason_table[i].name) + "\"", value);
     }
   };
-  const auto by_direction = [&](std::string_view name, std::string_view help, metric::Counter Metrics::Direction::*member) {
+  const auto by_direction = [&](std::string_view name, std::string_view help,
+                                metric::Counter Metrics::Direction::* member) {
     page.family(name, "counter", help);
-    page.sample("from=\"client\"", total([&](const Metrics& metrics) { return (metrics.from_client.*member).value(); }));
-    page.sample("from=\"backend\"", total([&](const Metrics& metrics) { return (metrics.from_backend.*member).value(); }));
+    page.sample("from=\"client\"",
+                total([&](const Metrics& metrics) { return (metrics.from_client.*member).value(); }));
+    page.sample("from=\"backend\"",
+                total([&](const Metrics& metrics) { return (metrics.from_backend.*member).value(); }));
   };
 
   counter("sallyport_sockets_accepted_total", "Sockets taken from the listeners.", &Metrics::sockets_accepted);
   counter("sallyport_tls_handshakes_total", "TLS handshakes completed.", &Metrics::tls_handshakes);
   counter("sallyport_tls_resumed_total", "TLS handshakes that resumed a session.", &Metrics::tls_resumed);
-  counter("sallyport_connections_accepted_total", "Connections admitted and joined to a backend.", &Metrics::connections_accepted);
+  counter("sallyport_connections_accepted_total", "Connections admitted and joined to a backend.",
+          &Metrics::connections_accepted);
   page.family("sallyport_connections_open", "gauge", "Connections relayed now.");
   page.sample("", total([](const Metrics& metrics) { return metrics.connections_open.value(); }));
   page.family("sallyport_connections_pending", "gauge", "Sockets that have not been admitted yet.");
@@ -325,12 +335,14 @@ std::string Gateway::metrics_text() const {
   by_reason("sallyport_connections_closed_total", "Relayed connections that ended.", &Metrics::closed);
   counter("sallyport_credentials_refreshed_total", "Credentials refreshed inside the socket.", &Metrics::refreshed);
   counter("sallyport_revocation_closes_total", "Live connections closed by a revocation.", &Metrics::revocation_closes);
-  counter("sallyport_control_spoofed_total", "Backend messages dropped because they posed as the gateway's.", &Metrics::control_spoofed);
+  counter("sallyport_control_spoofed_total", "Backend messages dropped because they posed as the gateway's.",
+          &Metrics::control_spoofed);
   by_direction("sallyport_messages_total", "Messages relayed.", &Metrics::Direction::messages);
   by_direction("sallyport_message_bytes_total", "Payload bytes of the messages relayed.", &Metrics::Direction::bytes);
   counter("sallyport_bugs_total", "Connections lost to a bug of the gateway.", &Metrics::bugs);
 
-  page.family("sallyport_handshake_seconds", "histogram", "From the accepted socket to the 101, authentication and backend included.");
+  page.family("sallyport_handshake_seconds", "histogram",
+              "From the accepted socket to the 101, authentication and backend included.");
   std::array<std::uint64_t, metric::Histogram::bounds.size() + 1> buckets{};
   for (std::size_t i = 0; i < buckets.size(); ++i) {
     buckets[i] = total([&](const Metrics& metrics) { return metrics.handshake_seconds.bucket(i); });
@@ -342,7 +354,8 @@ std::string Gateway::metrics_text() const {
   page.family("sallyport_store_up", "gauge", "1 when the store answered last time.");
   page.sample("", std::uint64_t{store_answers_});
   page.family("sallyport_issuer_keys", "gauge", "Keys in use per issuer.");
-  for (const auto& issuer : snapshot_->issuers) page.sample("issuer=\"" + issuer->name + "\"", std::uint64_t{issuer->keys->status().keys});
+  for (const auto& issuer : snapshot_->issuers)
+    page.sample("issuer=\"" + issuer->name + "\"", std::uint64_t{issuer->keys->status().keys});
   page.family("sallyport_issuer_keys_age_seconds", "gauge", "Since the keys in use were last read or confirmed.");
   for (const auto& issuer : snapshot_->issuers) {
     const auto loaded_at = issuer->keys->status().loaded_at;
@@ -359,7 +372,8 @@ std::string Gateway::metrics_text() const {
   for (const auto& route : snapshot_->routes.all()) {
     const auto& backends = route->upstream().backends();
     for (std::size_t i = 0; i < backends.size(); ++i) {
-      page.sample("route=\"" + route->name() + "\",backend=\"" + std::to_string(i) + "\"", std::uint64_t{backends[i]->healthy()});
+      page.sample("route=\"" + route->name() + "\",backend=\"" + std::to_string(i) + "\"",
+                  std::uint64_t{backends[i]->healthy()});
     }
   }
   return page.text();

@@ -35,7 +35,8 @@ class Gateway {
  public:
   /// Reads the files, opens the store, loads the revocations in force and binds the listeners; serves nobody yet.
   /// Errors: `config.invalid`, `store.unavailable`. Lifetime: `log` and `clock` outlive it.
-  static Result<std::unique_ptr<Gateway>> open(Settings settings, config::Environment environment, Log& log, const Clock& clock);
+  static Result<std::unique_ptr<Gateway>> open(Settings settings, config::Environment environment, Log& log,
+                                               const Clock& clock);
   ~Gateway();
 
   /// Starts the shards and runs the control loop on this thread until a drain is over; then nothing of them is left.

@@ -75,7 +75,8 @@ bool same_store(const config::Choice& left, const config::Choice& right) {
 }
 
 Result<std::unique_ptr<store::Backend>> make_store(const config::Choice& choice) {
-  if (choice.get<store::MemoryConfig>()) return std::unique_ptr<store::Backend>(std::make_unique<store::MemoryBackend>());
+  if (choice.get<store::MemoryConfig>())
+    return std::unique_ptr<store::Backend>(std::make_unique<store::MemoryBackend>());
   if (const auto* sqlite = choice.get<store::SqliteConfig>()) {
     TRY(auto backend, store::SqliteBackend::make(*sqlite));
     return std::unique_ptr<store::Backend>(std::move(backend));

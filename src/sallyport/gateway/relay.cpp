@@ -28,18 +28,19 @@ std::string_view name_of(By by) {
   return names[static_cast<std::size_t>(by)];
 }
 
-Relay::Relay(RelayContext context, net::Waiter& waiter, Session& session, const auth::Evidence& evidence, ControlChannel control,
-             net::Stream& client, net::Stream& backend)
+Relay::Relay(RelayContext context, net::Waiter& waiter, Session& session, const auth::Evidence& evidence,
+             ControlChannel control, net::Stream& client, net::Stream& backend)
     : context_(context),
       waiter_(waiter),
       session_(session),
       evidence_(evidence),
       control_(control),
       loop_(waiter.wake().loop()),
-      client_(client, ws::Role::client, {.message_size = session.route().settings().limits.message_size.bytes}, client_readable,
-              loop_.now()),
-      backend_(backend, ws::Role::server, {.message_size = session.route().settings().limits.backend_message_size.bytes},
-               backend_readable, loop_.now()),
+      client_(client, ws::Role::client, {.message_size = session.route().settings().limits.message_size.bytes},
+              client_readable, loop_.now()),
+      backend_(backend, ws::Role::server,
+               {.message_size = session.route().settings().limits.backend_message_size.bytes}, backend_readable,
+               loop_.now()),
       rate_(session.route().settings().limits.messages, loop_.now()),
       timer_(waiter.wake(), timer_due) {}
 
@@ -343,7 +344,8 @@ net::Task<void> Relay::renew(Relay& relay, Secret token) {
   const std::shared_ptr<const Route> route = current->routes.find(relay.session_.route().name());
   try {
     if (route) {
-      relay.renewed_.emplace(co_await route->chain().renew(relay.session_.identity(), fresh, relay.context_.here, deadline));
+      relay.renewed_.emplace(
+          co_await route->chain().renew(relay.session_.identity(), fresh, relay.context_.here, deadline));
     } else {
       relay.renewed_.emplace(Error{Reason::credential_invalid, "the route is not configured any more"});
     }

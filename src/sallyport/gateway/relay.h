@@ -53,8 +53,8 @@ class Relay {
  public:
   /// `control`: the client speaks the control channel. `evidence` is what the client was admitted with.
   enum class ControlChannel : std::uint8_t { off, on };
-  Relay(RelayContext context, net::Waiter& waiter, Session& session, const auth::Evidence& evidence, ControlChannel control,
-        net::Stream& client, net::Stream& backend);
+  Relay(RelayContext context, net::Waiter& waiter, Session& session, const auth::Evidence& evidence,
+        ControlChannel control, net::Stream& client, net::Stream& backend);
 
   /// Relays until both sides are told of the end, or the time for that is over. `early_*` are bytes that came behind the heads of the
   /// handshakes. Never fails: every trouble is an ending.
@@ -84,13 +84,13 @@ class Relay {
     bool blocked() const { return !out.empty(); }
 
     net::Stream& stream;
-    ws::Assembler assembler;       // of what this side sends
-    std::string out;               // what this side has not taken yet
+    ws::Assembler assembler;  // of what this side sends
+    std::string out;          // what this side has not taken yet
     std::size_t out_taken = 0;
     std::uint32_t readable_bit;
-    bool ended = false;            // nothing will come from it any more
-    bool failed = false;           // its frames are not to be read any more
-    bool finished = false;         // nothing more is written to it
+    bool ended = false;     // nothing will come from it any more
+    bool failed = false;    // its frames are not to be read any more
+    bool finished = false;  // nothing more is written to it
     bool close_sent = false;
     bool close_received = false;
     Instant heard;

@@ -11,7 +11,8 @@ std::string handle_key(store::Handle handle, std::string_view value) {
   return key;
 }
 
-std::vector<std::pair<store::Handle, std::string_view>> handles_of(const auth::Identity& identity, std::string_view connection) {
+std::vector<std::pair<store::Handle, std::string_view>> handles_of(const auth::Identity& identity,
+                                                                   std::string_view connection) {
   std::vector<std::pair<store::Handle, std::string_view>> handles;
   const auto add = [&](store::Handle handle, std::string_view value) {
     if (!value.empty()) handles.emplace_back(handle, value);

@@ -12,7 +12,8 @@
 namespace sallyport::gateway {
 
 /// The handles by which one connection can be revoked, as keys to look up.
-std::vector<std::pair<store::Handle, std::string_view>> handles_of(const auth::Identity& identity, std::string_view connection);
+std::vector<std::pair<store::Handle, std::string_view>> handles_of(const auth::Identity& identity,
+                                                                   std::string_view connection);
 
 /// True when `revocation` is about a credential like this: its handle is the caller's to match. A credential that does not say
 /// when it was issued counts as issued before anything.

@@ -4,7 +4,8 @@
 
 namespace sallyport::gateway {
 
-Route::Route(RouteSettings settings, http::OriginPolicy origins, auth::Chain chain, std::shared_ptr<UpstreamPool> upstream)
+Route::Route(RouteSettings settings, http::OriginPolicy origins, auth::Chain chain,
+             std::shared_ptr<UpstreamPool> upstream)
     : settings_(std::move(settings)),
       origins_(std::move(origins)),
       chain_(std::move(chain)),

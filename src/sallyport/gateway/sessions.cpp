@@ -4,8 +4,8 @@
 
 namespace sallyport::gateway {
 
-Session::Session(Sessions& table, std::string id, auth::Identity identity, std::shared_ptr<const Route> route, std::string peer,
-                 WallTime admitted_at, net::Waiter& waiter)
+Session::Session(Sessions& table, std::string id, auth::Identity identity, std::shared_ptr<const Route> route,
+                 std::string peer, WallTime admitted_at, net::Waiter& waiter)
     : table_(table),
       id_(std::move(id)),
       identity_(std::move(identity)),
@@ -25,9 +25,9 @@ Result<void> Session::renew(auth::Identity fresh) {
   return table_.revocations_.check(identity_, id_);
 }
 
-Result<std::unique_ptr<Session>> Sessions::admit(std::string id, auth::Identity identity, std::shared_ptr<const Route> route,
-                                                 std::string peer, WallTime now, net::Waiter& waiter,
-                                                 ConnectionCounts::Place network_place) {
+Result<std::unique_ptr<Session>> Sessions::admit(std::string id, auth::Identity identity,
+                                                 std::shared_ptr<const Route> route, std::string peer, WallTime now,
+                                                 net::Waiter& waiter, ConnectionCounts::Place network_place) {
   std::string key = route->name() + '\0' + identity->issuer + '\0' + identity->subject;
   TRY(auto place, limits_.by_identity.enter(std::move(key), route->settings().limits.connections_per_identity,
                                             Reason::limit_connections_identity));
@@ -67,8 +67,8 @@ std::vector<SessionInfo> Sessions::list() const {
   infos.reserve(by_id_.size());
   for (const auto& [id, session] : by_id_) {
     const auth::Identity& identity = session->identity();
-    infos.push_back({id, session->route().name(), identity->subject, identity->issuer, identity->mechanism, session->peer(),
-                     session->admitted_at(), identity->expires_at});
+    infos.push_back({id, session->route().name(), identity->subject, identity->issuer, identity->mechanism,
+                     session->peer(), session->admitted_at(), identity->expires_at});
   }
   return infos;
 }

@@ -43,8 +43,8 @@ class Session {
 
  private:
   friend class Sessions;
-  Session(Sessions& table, std::string id, auth::Identity identity, std::shared_ptr<const Route> route, std::string peer,
-          WallTime admitted_at, net::Waiter& waiter);
+  Session(Sessions& table, std::string id, auth::Identity identity, std::shared_ptr<const Route> route,
+          std::string peer, WallTime admitted_at, net::Waiter& waiter);
   Sessions& table_;
   std::string id_;
   auth::Identity identity_;

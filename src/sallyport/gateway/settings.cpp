@@ -45,31 +45,36 @@ Complaint check_path(const std::string& text) {
 }
 
 config::Schema<CertificateSettings> certificate_schema() {
-  return config::schema("tls.certificates", "One certificate with its key.",
-                        field(&CertificateSettings::certificate, "certificate", "PEM file: the leaf, then its intermediates.", required),
-                        field(&CertificateSettings::key, "key", "PEM file: its private key, not encrypted.", required));
+  return config::schema(
+      "tls.certificates", "One certificate with its key.",
+      field(&CertificateSettings::certificate, "certificate", "PEM file: the leaf, then its intermediates.", required),
+      field(&CertificateSettings::key, "key", "PEM file: its private key, not encrypted.", required));
 }
 
 config::Schema<TlsSettings> tls_schema() {
-  return config::schema("tls", "TLS 1.2 and 1.3 with modern ciphers; there is nothing else to choose.",
-                        field(&TlsSettings::certificate, "certificate", "PEM file: the leaf, then its intermediates."),
-                        field(&TlsSettings::key, "key", "PEM file: its private key, not encrypted."),
-                        field(&TlsSettings::certificates, "certificates",
-                              "Several certificates, chosen by the name that the client asks for (SNI); the first is the default.",
-                              certificate_schema()))
+  return config::schema(
+             "tls", "TLS 1.2 and 1.3 with modern ciphers; there is nothing else to choose.",
+             field(&TlsSettings::certificate, "certificate", "PEM file: the leaf, then its intermediates."),
+             field(&TlsSettings::key, "key", "PEM file: its private key, not encrypted."),
+             field(&TlsSettings::certificates, "certificates",
+                   "Several certificates, chosen by the name that the client asks for (SNI); the first is the default.",
+                   certificate_schema()))
       .exactly_one_of({"certificate", "certificates"})
       .validated_by([](const TlsSettings& tls, Check& check) {
-        if (tls.certificate.empty() != tls.key.empty()) check.problem("", "certificate and key go together", "Give both");
+        if (tls.certificate.empty() != tls.key.empty())
+          check.problem("", "certificate and key go together", "Give both");
       });
 }
 
 config::Schema<ListenSettings> listen_schema() {
-  return config::schema("listen", "Where clients connect.",
-                        field(&ListenSettings::address, "address", "IP address and port; port 0 takes any free one and logs it.", required,
-                              example("0.0.0.0:8443")),
-                        field(&ListenSettings::tls, "tls", "Absent: plain `ws`, which is allowed on loopback only.", tls_schema()),
-                        field(&ListenSettings::dangerous_plaintext, "dangerous_plaintext",
-                              "Takes plain `ws` from other machines: everything, credentials included, can be read on the way.", dangerous))
+  return config::schema(
+             "listen", "Where clients connect.",
+             field(&ListenSettings::address, "address", "IP address and port; port 0 takes any free one and logs it.",
+                   required, example("0.0.0.0:8443")),
+             field(&ListenSettings::tls, "tls", "Absent: plain `ws`, which is allowed on loopback only.", tls_schema()),
+             field(&ListenSettings::dangerous_plaintext, "dangerous_plaintext",
+                   "Takes plain `ws` from other machines: everything, credentials included, can be read on the way.",
+                   dangerous))
       .validated_by([](const ListenSettings& listen, Check& check) {
         const auto endpoint = net::Endpoint::parse_ip(listen.address.host, listen.address.port);
         if (listen.tls || listen.dangerous_plaintext || !endpoint.ok() || endpoint->is_loopback()) return;
@@ -81,114 +86,134 @@ config::Schema<ListenSettings> listen_schema() {
 config::Schema<AdminSettings> admin_schema() {
   return config::schema("admin", "The port for operators: metrics, health, revocation. Never for clients.",
                         field(&AdminSettings::address, "address", "IP address and port.", example("127.0.0.1:9443")),
-                        field(&AdminSettings::token, "token", "The bearer token that operators present; at least 16 bytes.", required),
+                        field(&AdminSettings::token, "token",
+                              "The bearer token that operators present; at least 16 bytes.", required),
                         field(&AdminSettings::tls, "tls", "Needed unless the address is loopback.", tls_schema()))
       .validated_by([](const AdminSettings& admin, Check& check) {
         const auto endpoint = net::Endpoint::parse_ip(admin.address.host, admin.address.port);
         if (admin.tls || !endpoint.ok() || endpoint->is_loopback()) return;
-        check.problem("address", "the admin port without tls must be on a loopback address", "Add tls, or use 127.0.0.1");
+        check.problem("address", "the admin port without tls must be on a loopback address",
+                      "Add tls, or use 127.0.0.1");
       });
 }
 
 config::Schema<AssertionSettings> assertion_schema() {
-  return config::schema(
-      "assertion", "The signed identity that backends get in `X-Sallyport-Identity`.",
-      field(&AssertionSettings::keys_file, "keys_file",
-            "Private keys as `sallyport keys new` writes them. Absent: a fresh key at each start, which only this process has."),
-      field(&AssertionSettings::issuer, "issuer", "Its `iss`.", config::length(1, 256)),
-      field(&AssertionSettings::lifetime, "lifetime", "From `iat` to `exp`.", between(1s, 1h)));
+  return config::schema("assertion", "The signed identity that backends get in `X-Sallyport-Identity`.",
+                        field(&AssertionSettings::keys_file, "keys_file",
+                              "Private keys as `sallyport keys new` writes them. Absent: a fresh key at each start, "
+                              "which only this process has."),
+                        field(&AssertionSettings::issuer, "issuer", "Its `iss`.", config::length(1, 256)),
+                        field(&AssertionSettings::lifetime, "lifetime", "From `iat` to `exp`.", between(1s, 1h)));
 }
 
 config::Schema<MatchSettings> match_schema() {
-  return config::schema("routes.match", "Which upgrades are this route's. An exact path goes before a prefix, a longer prefix before a shorter.",
-                        field(&MatchSettings::host, "host", "The Host that the client asks for, without its port.", required,
-                              example("chat.example.com"), checked<std::string>(check_host)),
-                        field(&MatchSettings::path, "path", "This path and no other.", example("/ws"), checked<std::string>(check_path)),
-                        field(&MatchSettings::prefix, "prefix", "Every path that begins so; must end in a slash.", example("/ws/"),
-                              checked<std::string>([](const std::string& text) -> Complaint {
-                                if (!text.ends_with('/')) return "prefix that ends in a slash expected, found " + config::quoted(text);
-                                return check_path(text);
-                              })))
+  return config::schema(
+             "routes.match",
+             "Which upgrades are this route's. An exact path goes before a prefix, a longer prefix before a shorter.",
+             field(&MatchSettings::host, "host", "The Host that the client asks for, without its port.", required,
+                   example("chat.example.com"), checked<std::string>(check_host)),
+             field(&MatchSettings::path, "path", "This path and no other.", example("/ws"),
+                   checked<std::string>(check_path)),
+             field(&MatchSettings::prefix, "prefix", "Every path that begins so; must end in a slash.", example("/ws/"),
+                   checked<std::string>([](const std::string& text) -> Complaint {
+                     if (!text.ends_with('/'))
+                       return "prefix that ends in a slash expected, found " + config::quoted(text);
+                     return check_path(text);
+                   })))
       .exactly_one_of({"path", "prefix"});
 }
 
 config::Schema<UpstreamSettings> upstream_schema() {
-  const auto upstream_url = checked<std::string>([](const std::string& text) { return complaint_of(http::parse_upstream_url(text)); });
+  const auto upstream_url =
+      checked<std::string>([](const std::string& text) { return complaint_of(http::parse_upstream_url(text)); });
   return config::schema("routes.upstream", "The backend behind the route; dialled only for an admitted identity.",
-                        field(&UpstreamSettings::url, "url", "`ws://host:port/`, `wss://host:port/` or `unix:/path`. A path replaces the client's.",
+                        field(&UpstreamSettings::url, "url",
+                              "`ws://host:port/`, `wss://host:port/` or `unix:/path`. A path replaces the client's.",
                               example("ws://127.0.0.1:9000/"), upstream_url),
-                        field(&UpstreamSettings::urls, "urls", "Several backends: the healthy one with the fewest connections is taken.",
-                              upstream_url),
-                        field(&UpstreamSettings::ca_file, "ca_file", "Authorities that `wss` backends are verified with. Absent: the system's."),
+                        field(&UpstreamSettings::urls, "urls",
+                              "Several backends: the healthy one with the fewest connections is taken.", upstream_url),
+                        field(&UpstreamSettings::ca_file, "ca_file",
+                              "Authorities that `wss` backends are verified with. Absent: the system's."),
                         field(&UpstreamSettings::connect_timeout, "connect_timeout",
                               "For connecting, and again for the answer to the handshake.", between(10ms, 60s)),
-                        field(&UpstreamSettings::keep_host, "keep_host", "Sends the client's Host to the backend instead of the backend's own."))
+                        field(&UpstreamSettings::keep_host, "keep_host",
+                              "Sends the client's Host to the backend instead of the backend's own."))
       .exactly_one_of({"url", "urls"});
 }
 
 config::Schema<RefreshSettings> refresh_schema() {
-  return config::schema("routes.refresh", "How a connection outlives its credential.",
-                        field(&RefreshSettings::in_band, "in_band", "Takes a fresh credential inside the socket, on the control channel."),
-                        field(&RefreshSettings::notice, "notice", "How long before the end the client is told.", between(0s, 1h)),
-                        field(&RefreshSettings::grace, "grace",
-                              "How long after the end a fresh credential is still waited for, where there is a control channel.",
-                              between(0s, 300s)));
+  return config::schema(
+      "routes.refresh", "How a connection outlives its credential.",
+      field(&RefreshSettings::in_band, "in_band",
+            "Takes a fresh credential inside the socket, on the control channel."),
+      field(&RefreshSettings::notice, "notice", "How long before the end the client is told.", between(0s, 1h)),
+      field(&RefreshSettings::grace, "grace",
+            "How long after the end a fresh credential is still waited for, where there is a control channel.",
+            between(0s, 300s)));
 }
 
 config::Schema<RouteLimits> route_limits_schema() {
   return config::schema("routes.limits", "What one connection, identity or address may use.",
-                        field(&RouteLimits::message_size, "message_size", "Bytes of a client's message.", between(config::ByteSize{1}, mib(64))),
-                        field(&RouteLimits::backend_message_size, "backend_message_size", "Bytes of a backend's message.",
-                              between(config::ByteSize{1}, mib(256))),
+                        field(&RouteLimits::message_size, "message_size", "Bytes of a client's message.",
+                              between(config::ByteSize{1}, mib(64))),
+                        field(&RouteLimits::backend_message_size, "backend_message_size",
+                              "Bytes of a backend's message.", between(config::ByteSize{1}, mib(256))),
                         field(&RouteLimits::messages, "messages", "Messages and pings of one client."),
-                        field(&RouteLimits::connections_per_identity, "connections_per_identity", "Open at a time, for one issuer and subject.",
-                              between(1, 1'000'000)),
-                        field(&RouteLimits::connections_per_ip, "connections_per_ip", "Open at a time, for one IPv4 address or IPv6 /64.",
-                              between(1, 1'000'000)));
+                        field(&RouteLimits::connections_per_identity, "connections_per_identity",
+                              "Open at a time, for one issuer and subject.", between(1, 1'000'000)),
+                        field(&RouteLimits::connections_per_ip, "connections_per_ip",
+                              "Open at a time, for one IPv4 address or IPv6 /64.", between(1, 1'000'000)));
 }
 
 config::Schema<PingSettings> ping_schema() {
-  return config::schema("routes.ping", "How a peer that is silent is asked whether it is still there.",
-                        field(&PingSettings::every, "every", "Silence after which a ping is sent.", between(100ms, 1h)),
-                        field(&PingSettings::timeout, "timeout", "Silence after that which ends the connection.", between(100ms, 1h)));
+  return config::schema(
+      "routes.ping", "How a peer that is silent is asked whether it is still there.",
+      field(&PingSettings::every, "every", "Silence after which a ping is sent.", between(100ms, 1h)),
+      field(&PingSettings::timeout, "timeout", "Silence after that which ends the connection.", between(100ms, 1h)));
 }
 
 config::Schema<RouteSettings> route_schema() {
   return config::schema(
-             "routes", "One endpoint: who may come, by which proof, and where to.",
-             field(&RouteSettings::name, "name", "Names the route in logs and metrics.", required, config::length(1, 64)),
-             field(&RouteSettings::match, "match", "Which upgrades are this route's.", required, match_schema()),
-             field(&RouteSettings::upstream, "upstream", "The backend.", required, upstream_schema()),
-             field(&RouteSettings::origins, "origins",
-                   "Origins of the pages that may connect. `https://*.example.com` means one or more labels below, never the domain itself. "
-                   "Empty: none, so only clients that are no browsers.",
-                   example("[https://app.example.com]"),
-                   checked<std::string>([](const std::string& text) { return complaint_of(http::parse_origin_pattern(text)); })),
-             field(&RouteSettings::authenticate, "authenticate",
-                   "Mechanisms in this order; the first whose credential is presented decides. None: nobody gets in.", required,
-                   config::one_of(config::choices(authenticator_plugs()))),
-             field(&RouteSettings::refresh, "refresh", "How a connection outlives its credential.", refresh_schema()),
-             field(&RouteSettings::control, "control", "Who gets the control channel inside the socket."),
-             field(&RouteSettings::refusal, "refusal", "How a peer that is turned away learns of it."),
-             field(&RouteSettings::limits, "limits", "What one connection, identity or address may use.", route_limits_schema()),
-             field(&RouteSettings::ping, "ping", "How a silent peer is asked whether it is still there.", ping_schema()),
-             field(&RouteSettings::max_session, "max_session", "Longest life of a connection, however often it is refreshed.",
-                   between(1s, std::chrono::seconds(24h * 30))));
+      "routes", "One endpoint: who may come, by which proof, and where to.",
+      field(&RouteSettings::name, "name", "Names the route in logs and metrics.", required, config::length(1, 64)),
+      field(&RouteSettings::match, "match", "Which upgrades are this route's.", required, match_schema()),
+      field(&RouteSettings::upstream, "upstream", "The backend.", required, upstream_schema()),
+      field(&RouteSettings::origins, "origins",
+            "Origins of the pages that may connect. `https://*.example.com` means one or more labels below, never the "
+            "domain itself. "
+            "Empty: none, so only clients that are no browsers.",
+            example("[https://app.example.com]"), checked<std::string>([](const std::string& text) {
+              return complaint_of(http::parse_origin_pattern(text));
+            })),
+      field(&RouteSettings::authenticate, "authenticate",
+            "Mechanisms in this order; the first whose credential is presented decides. None: nobody gets in.",
+            required, config::one_of(config::choices(authenticator_plugs()))),
+      field(&RouteSettings::refresh, "refresh", "How a connection outlives its credential.", refresh_schema()),
+      field(&RouteSettings::control, "control", "Who gets the control channel inside the socket."),
+      field(&RouteSettings::refusal, "refusal", "How a peer that is turned away learns of it."),
+      field(&RouteSettings::limits, "limits", "What one connection, identity or address may use.",
+            route_limits_schema()),
+      field(&RouteSettings::ping, "ping", "How a silent peer is asked whether it is still there.", ping_schema()),
+      field(&RouteSettings::max_session, "max_session", "Longest life of a connection, however often it is refreshed.",
+            between(1s, std::chrono::seconds(24h * 30))));
 }
 
 config::Schema<GatewayLimits> gateway_limits_schema() {
   return config::schema(
       "limits", "What peers may use before they have proved anything, over all routes.",
       field(&GatewayLimits::pending, "pending", "Sockets that have not been admitted yet.", between(1, 1'000'000)),
-      field(&GatewayLimits::pending_per_ip, "pending_per_ip",
-            "Of these, what one IPv4 address or IPv6 /64 may hold.", between(1, 1'000'000)),
+      field(&GatewayLimits::pending_per_ip, "pending_per_ip", "Of these, what one IPv4 address or IPv6 /64 may hold.",
+            between(1, 1'000'000)),
       field(&GatewayLimits::handshakes_per_ip, "handshakes_per_ip",
             "New connections of one IPv4 address or IPv6 /64. Beyond it: 429; beyond twice that: no TLS handshake."),
       field(&GatewayLimits::tls_timeout, "tls_timeout", "For the TLS handshake.", between(100ms, 60s)),
       field(&GatewayLimits::header_timeout, "header_timeout", "For the whole request head.", between(100ms, 60s)),
-      field(&GatewayLimits::auth_timeout, "auth_timeout", "For proving a credential, stores and key sets included.", between(100ms, 60s)),
-      field(&GatewayLimits::close_timeout, "close_timeout", "For a peer's answer to a close frame.", between(100ms, 60s)),
-      field(&GatewayLimits::slow_consumer, "slow_consumer", "How long a peer may leave its messages untaken.", between(100ms, 10min)));
+      field(&GatewayLimits::auth_timeout, "auth_timeout", "For proving a credential, stores and key sets included.",
+            between(100ms, 60s)),
+      field(&GatewayLimits::close_timeout, "close_timeout", "For a peer's answer to a close frame.",
+            between(100ms, 60s)),
+      field(&GatewayLimits::slow_consumer, "slow_consumer", "How long a peer may leave its messages untaken.",
+            between(100ms, 10min)));
 }
 
 void check_names(const Settings& settings, Check& check) {
@@ -203,9 +228,11 @@ void check_names(const Settings& settings, Check& check) {
   for (std::size_t i = 0; i < settings.routes.size(); ++i) {
     const RouteSettings& route = settings.routes[i];
     const std::string path = "routes[" + std::to_string(i) + "]";
-    if (!names.insert(route.name).second) check.problem(path + ".name", "another route has this name", "Give each its own");
+    if (!names.insert(route.name).second)
+      check.problem(path + ".name", "another route has this name", "Give each its own");
     const std::string match = route.match.host + " " + route.match.path + " " + route.match.prefix;
-    if (!matches.insert(match).second) check.problem(path + ".match", "another route matches the same", "Remove one of the two");
+    if (!matches.insert(match).second)
+      check.problem(path + ".match", "another route matches the same", "Remove one of the two");
     std::set<std::string> kinds;
     for (std::size_t k = 0; k < route.authenticate.size(); ++k) {
       if (!kinds.insert(route.authenticate[k].kind).second) {
@@ -215,8 +242,8 @@ void check_names(const Settings& settings, Check& check) {
       }
       const std::optional<std::string> issuer = issuer_of(route.authenticate[k]);
       if (!issuer || issuers.contains(*issuer)) continue;
-      check.problem(path + ".authenticate[" + std::to_string(k) + "]", "there is no issuer called " + config::quoted(*issuer),
-                    "Add it under issuers");
+      check.problem(path + ".authenticate[" + std::to_string(k) + "]",
+                    "there is no issuer called " + config::quoted(*issuer), "Add it under issuers");
     }
   }
 }
@@ -235,24 +262,28 @@ std::vector<config::EnumName<Refusal>> enum_names(Refusal) {
 }
 
 config::Schema<Settings> settings_schema() {
-  return config::schema("sallyport", "The configuration of the gateway.",
-                        field(&Settings::listen, "listen", "Where clients connect.", required, listen_schema()),
-                        field(&Settings::admin, "admin", "The port for operators. Absent: none.", admin_schema()),
-                        field(&Settings::store, "store", "What outlives a connection: opaque tokens and revocations.", required,
-                              config::one_of(config::choices(store_plugs()))),
-                        field(&Settings::threads, "threads", "Loops, each on a thread of its own. 0: one per core.", between(0, 256)),
-                        field(&Settings::assertion, "assertion", "The signed identity that backends get.", assertion_schema()),
-                        field(&Settings::issuers, "issuers", "Whose JSON Web Tokens can be accepted.", auth::issuer_schema()),
-                        field(&Settings::routes, "routes", "The endpoints.", required, route_schema()),
-                        field(&Settings::limits, "limits", "What peers may use before they have proved anything.", gateway_limits_schema()),
-                        field(&Settings::drain_timeout, "drain_timeout", "How long live connections may take to end at a shutdown.",
-                              between(0s, 1h)),
-                        field(&Settings::acknowledge, "acknowledge",
-                              "The `dangerous_*` settings that are in force on purpose; `check` refuses any other."))
+  return config::schema(
+             "sallyport", "The configuration of the gateway.",
+             field(&Settings::listen, "listen", "Where clients connect.", required, listen_schema()),
+             field(&Settings::admin, "admin", "The port for operators. Absent: none.", admin_schema()),
+             field(&Settings::store, "store", "What outlives a connection: opaque tokens and revocations.", required,
+                   config::one_of(config::choices(store_plugs()))),
+             field(&Settings::threads, "threads", "Loops, each on a thread of its own. 0: one per core.",
+                   between(0, 256)),
+             field(&Settings::assertion, "assertion", "The signed identity that backends get.", assertion_schema()),
+             field(&Settings::issuers, "issuers", "Whose JSON Web Tokens can be accepted.", auth::issuer_schema()),
+             field(&Settings::routes, "routes", "The endpoints.", required, route_schema()),
+             field(&Settings::limits, "limits", "What peers may use before they have proved anything.",
+                   gateway_limits_schema()),
+             field(&Settings::drain_timeout, "drain_timeout",
+                   "How long live connections may take to end at a shutdown.", between(0s, 1h)),
+             field(&Settings::acknowledge, "acknowledge",
+                   "The `dangerous_*` settings that are in force on purpose; `check` refuses any other."))
       .validated_by(check_names, {"issuers", "routes"});
 }
 
-config::Reading<Settings> read_settings(std::string_view text, const std::string& file, const config::Environment& environment) {
+config::Reading<Settings> read_settings(std::string_view text, const std::string& file,
+                                        const config::Environment& environment) {
   return config::read(settings_schema(), text, file, {.folder = config::folder_of(file), .environment = environment});
 }
 

@@ -125,6 +125,7 @@ config::Schema<Settings> settings_schema();
 
 /// What a file says, or every problem with it; `dangers` are the guarantees that it lowers.
 /// Errors: pure: nothing but `text` and `environment` is looked at.
-config::Reading<Settings> read_settings(std::string_view text, const std::string& file, const config::Environment& environment);
+config::Reading<Settings> read_settings(std::string_view text, const std::string& file,
+                                        const config::Environment& environment);
 
 }  // namespace sallyport::gateway

@@ -65,10 +65,12 @@ net::Task<void> Shard::accept_from(std::size_t index, net::Fd listener) {
     for (; accepted < accepts_per_turn; ++accepted) {
       sockaddr_storage address{};
       socklen_t length = sizeof address;
-      net::Fd fd(::accept4(listener.get(), reinterpret_cast<sockaddr*>(&address), &length, SOCK_NONBLOCK | SOCK_CLOEXEC));
+      net::Fd fd(
+          ::accept4(listener.get(), reinterpret_cast<sockaddr*>(&address), &length, SOCK_NONBLOCK | SOCK_CLOEXEC));
       if (!fd) break;
       metrics.sockets_accepted.add();
-      accept_connection(*this, index, std::move(fd), net::Endpoint::from(reinterpret_cast<sockaddr*>(&address), length));
+      accept_connection(*this, index, std::move(fd),
+                        net::Endpoint::from(reinterpret_cast<sockaddr*>(&address), length));
     }
     if (accepted < accepts_per_turn && (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)) {
       metrics.refused[static_cast<std::size_t>(Reason::server_overloaded)].add();

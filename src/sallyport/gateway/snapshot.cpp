@@ -17,7 +17,8 @@ Result<std::shared_ptr<const net::ServerTls>> load_tls(const TlsSettings& settin
   return net::ServerTls::load(files);
 }
 
-Result<std::shared_ptr<const Assertion>> load_assertion(const AssertionSettings& settings, const config::Environment& environment) {
+Result<std::shared_ptr<const Assertion>> load_assertion(const AssertionSettings& settings,
+                                                        const config::Environment& environment) {
   if (settings.keys_file.empty()) return Assertion::ephemeral(settings);
   TRY(const Secret keys, config::load_secret({config::SecretSource::Kind::file, settings.keys_file.path}, environment));
   return Assertion::make(settings, keys.reveal());
@@ -32,14 +33,14 @@ Result<std::shared_ptr<const Route>> make_route(const RouteSettings& settings,
   TRY(auto upstream, UpstreamPool::make(settings.upstream, before ? &before->upstream() : nullptr));
   // At the start nobody waits yet; at a reload the control loop must not, and the pool's watch looks new names up.
   if (!earlier) upstream->resolve_now();
-  return std::shared_ptr<const Route>(
-      std::make_shared<Route>(settings, std::move(origins), auth::Chain(std::move(authenticators)), std::move(upstream)));
+  return std::shared_ptr<const Route>(std::make_shared<Route>(
+      settings, std::move(origins), auth::Chain(std::move(authenticators)), std::move(upstream)));
 }
 
 }  // namespace
 
-Result<std::shared_ptr<const Snapshot>> make_snapshot(Settings settings, const config::Environment& environment, net::Loop& control,
-                                                      const Snapshot* earlier) {
+Result<std::shared_ptr<const Snapshot>> make_snapshot(Settings settings, const config::Environment& environment,
+                                                      net::Loop& control, const Snapshot* earlier) {
   std::vector<std::shared_ptr<const auth::Issuer>> issuers;
   for (const auth::IssuerConfig& config : settings.issuers) {
     const auth::Issuer* before = nullptr;
@@ -56,7 +57,8 @@ Result<std::shared_ptr<const Snapshot>> make_snapshot(Settings settings, const c
     if (!made.ok()) return Error{Reason::config_invalid, "route '" + route.name + "': " + made.error().detail};
     routes.push_back(std::move(made).value());
   }
-  auto snapshot = std::make_shared<Snapshot>(Snapshot{std::move(settings), Routes(std::move(routes)), {}, {}, {}, {}, {}});
+  auto snapshot =
+      std::make_shared<Snapshot>(Snapshot{std::move(settings), Routes(std::move(routes)), {}, {}, {}, {}, {}});
   snapshot->issuers = std::move(issuers);
   for (const ListenSettings& listen : snapshot->settings.listen) {
     if (!listen.tls) {

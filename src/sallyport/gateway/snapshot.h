@@ -30,7 +30,7 @@ struct Snapshot {
 /// a reload.
 /// Errors:   `config.invalid`, naming the file or the setting.
 /// Lifetime: `control` outlives the result.
-Result<std::shared_ptr<const Snapshot>> make_snapshot(Settings settings, const config::Environment& environment, net::Loop& control,
-                                                      const Snapshot* earlier);
+Result<std::shared_ptr<const Snapshot>> make_snapshot(Settings settings, const config::Environment& environment,
+                                                      net::Loop& control, const Snapshot* earlier);
 
 }  // namespace sallyport::gateway

@@ -21,7 +21,8 @@ void Backend::set_endpoints(std::vector<net::Endpoint> endpoints) {
   endpoints_ = std::move(endpoints);
 }
 
-Result<std::shared_ptr<UpstreamPool>> UpstreamPool::make(const UpstreamSettings& settings, const UpstreamPool* earlier) {
+Result<std::shared_ptr<UpstreamPool>> UpstreamPool::make(const UpstreamSettings& settings,
+                                                         const UpstreamPool* earlier) {
   std::shared_ptr<UpstreamPool> pool(new UpstreamPool(settings));
   std::vector<std::string> urls = settings.urls;
   if (!settings.url.empty()) urls.insert(urls.begin(), settings.url);
@@ -89,13 +90,15 @@ net::Task<Result<std::unique_ptr<net::Stream>>> UpstreamPool::connect_to(const B
 net::Task<Result<UpstreamPool::Dialled>> UpstreamPool::dial(net::Waiter& waiter) const {
   // Counts change under our feet: they are read once, then compared.
   std::vector<std::tuple<bool, std::uint32_t, std::size_t>> order;
-  for (std::size_t i = 0; i < backends_.size(); ++i) order.emplace_back(!backends_[i]->healthy(), backends_[i]->connections(), i);
+  for (std::size_t i = 0; i < backends_.size(); ++i)
+    order.emplace_back(!backends_[i]->healthy(), backends_[i]->connections(), i);
   std::ranges::sort(order);
   Error last{Reason::upstream_unavailable, ""};
   for (const auto& [unhealthy, connections, index] : order) {
     const std::shared_ptr<Backend>& backend = backends_[index];
     BackendPlace place(backend);
-    const net::Deadline deadline{waiter.wake().loop().clock().now() + settings_.connect_timeout, Reason::upstream_timeout};
+    const net::Deadline deadline{waiter.wake().loop().clock().now() + settings_.connect_timeout,
+                                 Reason::upstream_timeout};
     auto stream = co_await connect_to(*backend, waiter, deadline);
     if (stream.ok()) {
       backend->set_healthy(true);
@@ -112,7 +115,8 @@ net::Task<void> UpstreamPool::watch(std::shared_ptr<UpstreamPool> pool, net::Loo
                                     std::shared_ptr<const std::atomic<bool>> stopped) {
   Instant resolve_at = loop.now() + resolve_interval;
   while (!*stopped) {
-    const bool all_known = std::ranges::none_of(pool->backends_, [](const auto& backend) { return backend->endpoints().empty(); });
+    const bool all_known =
+        std::ranges::none_of(pool->backends_, [](const auto& backend) { return backend->endpoints().empty(); });
     if (loop.now() >= resolve_at || !all_known) {
       resolve_at = loop.now() + resolve_interval;
       auto resolve = [pool] {

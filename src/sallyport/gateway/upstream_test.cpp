@@ -16,7 +16,8 @@ UpstreamSettings settings_of(std::vector<std::string> urls) {
 TEST_SUITE("upstream") {
   TEST_CASE("addresses that need no look-up are there at once") {
     const auto pool =
-        UpstreamPool::make(settings_of({"ws://127.0.0.1:9000/", "ws://[::1]:9001/", "unix:/run/x.sock"}), nullptr).value();
+        UpstreamPool::make(settings_of({"ws://127.0.0.1:9000/", "ws://[::1]:9001/", "unix:/run/x.sock"}), nullptr)
+            .value();
     REQUIRE(pool->backends().size() == 3);
     CHECK(pool->backends()[0]->endpoints().at(0).text() == "127.0.0.1:9000");
     CHECK(pool->backends()[1]->endpoints().at(0).text() == "[::1]:9001");

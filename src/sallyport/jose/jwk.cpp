@@ -41,8 +41,9 @@ Result<void> check_purpose(const json::Value& jwk, std::string_view operation) {
   if (const json::Value* operations = jwk.find("key_ops")) {
     const json::Array* list = operations->array();
     if (!list) return invalid("`key_ops` is no array");
-    const bool listed = std::any_of(list->begin(), list->end(),
-                                    [&](const json::Value& item) { return item.string() && *item.string() == operation; });
+    const bool listed = std::any_of(list->begin(), list->end(), [&](const json::Value& item) {
+      return item.string() && *item.string() == operation;
+    });
     if (!listed) return invalid("`key_ops` lacks \"" + std::string(operation) + "\"");
   }
   return {};
@@ -85,7 +86,9 @@ Result<crypto::PublicParts> parse_public_parts(const json::Value& jwk, std::stri
 
 bool is_key_pair(std::string_view kty) { return kty == "RSA" || kty == "EC" || kty == "OKP"; }
 
-std::size_t hash_bytes(Algorithm symmetric) { return symmetric == Algorithm::HS256 ? 32 : symmetric == Algorithm::HS384 ? 48 : 64; }
+std::size_t hash_bytes(Algorithm symmetric) {
+  return symmetric == Algorithm::HS256 ? 32 : symmetric == Algorithm::HS384 ? 48 : 64;
+}
 
 }  // namespace
 
@@ -102,7 +105,8 @@ Result<Jwk> Jwk::make_symmetric(Bytes secret, std::optional<std::string> kid, st
   }
   std::vector<crypto::HmacKey> keys;
   for (const Algorithm symmetric : {Algorithm::HS256, Algorithm::HS384, Algorithm::HS512}) {
-    if (algorithm.value_or(symmetric) == symmetric && secret.size() >= hash_bytes(symmetric)) keys.emplace_back(symmetric, secret);
+    if (algorithm.value_or(symmetric) == symmetric && secret.size() >= hash_bytes(symmetric))
+      keys.emplace_back(symmetric, secret);
   }
   const auto hash = crypto::sha256(secret);
   return Jwk(std::move(kid), algorithm, std::move(keys), "oct " + hex_encode(hash));
@@ -131,7 +135,8 @@ Result<Jwk> Jwk::parse(const json::Value& jwk, JwkRules rules) {
   if (!is_key_pair(*kty)) return invalid("`kty` is none of RSA, EC, OKP, oct");
   if (rules.kinds == KeyKinds::symmetric_only) return invalid("a public key where only secrets belong");
   for (const std::string_view name : {"d", "p", "q", "dp", "dq", "qi", "oth", "k"}) {
-    if (jwk.find(name)) return invalid("holds the private member \"" + std::string(name) + "\": replace the key, it is known now");
+    if (jwk.find(name))
+      return invalid("holds the private member \"" + std::string(name) + "\": replace the key, it is known now");
   }
   TRY(auto parts, parse_public_parts(jwk, *kty));
   TRY(auto key, crypto::PublicKey::make(std::move(parts)));
@@ -142,7 +147,8 @@ bool Jwk::fits(Algorithm algorithm) const {
   if (algorithm_ && *algorithm_ != algorithm) return false;
   if (const auto* key = public_key()) return key->fits(algorithm);
   const auto& secrets = std::get<std::vector<crypto::HmacKey>>(material_);
-  return std::any_of(secrets.begin(), secrets.end(), [&](const crypto::HmacKey& key) { return key.algorithm() == algorithm; });
+  return std::any_of(secrets.begin(), secrets.end(),
+                     [&](const crypto::HmacKey& key) { return key.algorithm() == algorithm; });
 }
 
 bool Jwk::verify(Algorithm algorithm, Bytes data, Bytes signature) const {
@@ -180,7 +186,8 @@ Result<JwkSet> JwkSet::parse(std::string_view text, JwkRules rules) {
 
   JwkSet set;
   const auto note = [&](std::size_t index, const std::optional<std::string>& kid, std::string_view why) {
-    set.notes_.push_back("key " + std::to_string(index) + (kid ? " \"" + *kid + "\"" : "") + " left out: " + std::string(why));
+    set.notes_.push_back("key " + std::to_string(index) + (kid ? " \"" + *kid + "\"" : "") +
+                         " left out: " + std::string(why));
   };
   struct Candidate {
     std::size_t index;
@@ -208,8 +215,9 @@ Result<JwkSet> JwkSet::parse(std::string_view text, JwkRules rules) {
     const auto clashes = [&](const Candidate& other) {
       return &other != &candidate && other.key.kid() == candidate.key.kid() && candidate.key.kid().has_value() &&
              !other.key.same_key(candidate.key) &&
-             std::any_of(std::begin(crypto::all_algorithms), std::end(crypto::all_algorithms),
-                         [&](Algorithm algorithm) { return other.key.fits(algorithm) && candidate.key.fits(algorithm); });
+             std::any_of(
+                 std::begin(crypto::all_algorithms), std::end(crypto::all_algorithms),
+                 [&](Algorithm algorithm) { return other.key.fits(algorithm) && candidate.key.fits(algorithm); });
     };
     const auto clashes_with_broken = [&](const Broken& other) {
       return other.kid == candidate.key.kid() && (!other.algorithm || candidate.key.fits(*other.algorithm));
@@ -291,8 +299,8 @@ Result<SigningKey> SigningKey::parse(const json::Value& jwk, WeakSecrets weak_se
     TRY(Secret dp, secret_member("dp"));
     TRY(Secret dq, secret_member("dq"));
     TRY(Secret qi, secret_member("qi"));
-    parts =
-        crypto::RsaPrivate{std::move(*rsa), std::move(d), std::move(p), std::move(q), std::move(dp), std::move(dq), std::move(qi)};
+    parts = crypto::RsaPrivate{std::move(*rsa), std::move(d),  std::move(p), std::move(q),
+                               std::move(dp),   std::move(dq), std::move(qi)};
   } else if (auto* ec = std::get_if<crypto::EcPublic>(&public_parts)) {
     parts = crypto::EcPrivate{std::move(*ec), std::move(d)};
   } else {
@@ -325,7 +333,9 @@ json::Object SigningKey::to_public_jwk() const {
 
 Secret SigningKey::to_private_jwk() const {
   json::Object jwk = to_public_jwk();
-  const auto add = [&](const char* name, const Secret& secret) { jwk.emplace_back(name, base64url_encode(secret.bytes())); };
+  const auto add = [&](const char* name, const Secret& secret) {
+    jwk.emplace_back(name, base64url_encode(secret.bytes()));
+  };
   const crypto::PrivateParts parts = std::get<crypto::PrivateKey>(material_).parts();
   std::visit([&](const auto& kind) { add("d", kind.d); }, parts);
   if (const auto* rsa = std::get_if<crypto::RsaPrivate>(&parts)) {

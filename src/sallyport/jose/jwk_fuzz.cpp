@@ -28,7 +28,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
       }
     }
   }
-  if (const auto jwk = json::parse(text, 4); jwk.ok()) static_cast<void>(SigningKey::parse(*jwk, WeakSecrets::dangerous_allowed));
+  if (const auto jwk = json::parse(text, 4); jwk.ok())
+    static_cast<void>(SigningKey::parse(*jwk, WeakSecrets::dangerous_allowed));
   static_cast<void>(crypto::PublicKey::parse_pem(text));
   return 0;
 }

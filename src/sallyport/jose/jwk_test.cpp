@@ -144,8 +144,9 @@ TEST_CASE("secrets serve where they belong and are long enough") {
 }
 
 TEST_CASE("a set keeps what is usable and notes the rest") {
-  const auto set = JwkSet::parse(set_text({rsa_key().to_public_jwk(), with(ec_key().to_public_jwk(), "use", "enc"),
-                                           json::Object{{"kty", "future"}, {"kid", "new"}}, "text", ed_key().to_public_jwk()}));
+  const auto set =
+      JwkSet::parse(set_text({rsa_key().to_public_jwk(), with(ec_key().to_public_jwk(), "use", "enc"),
+                              json::Object{{"kty", "future"}, {"kid", "new"}}, "text", ed_key().to_public_jwk()}));
   REQUIRE(set.ok());
   CHECK(set->keys().size() == 2);
   REQUIRE(set->notes().size() == 3);
@@ -154,8 +155,8 @@ TEST_CASE("a set keeps what is usable and notes the rest") {
 
 TEST_CASE("what is no key set is refused") {
   for (const std::string& text :
-       {std::string("[]"), std::string("{}"), std::string("{\"keys\":{}}"), std::string("{\"keys\":[]}"), std::string("not json"),
-        set_text({"text"}), std::string("{\"keys\":[],\"keys\":[]}"),
+       {std::string("[]"), std::string("{}"), std::string("{\"keys\":{}}"), std::string("{\"keys\":[]}"),
+        std::string("not json"), set_text({"text"}), std::string("{\"keys\":[],\"keys\":[]}"),
         set_text(json::Array(257, json::Value(ed_key().to_public_jwk()))), std::string((1 << 20) + 1, ' ')}) {
     const auto set = JwkSet::parse(text);
     REQUIRE(!set.ok());
@@ -212,7 +213,8 @@ TEST_CASE("find names the one key that may decide") {
 }
 
 TEST_CASE("signing keys survive storage") {
-  for (const Algorithm algorithm : {Algorithm::ES256, Algorithm::ES384, Algorithm::ES512, Algorithm::EdDSA, Algorithm::PS512}) {
+  for (const Algorithm algorithm :
+       {Algorithm::ES256, Algorithm::ES384, Algorithm::ES512, Algorithm::EdDSA, Algorithm::PS512}) {
     CAPTURE(crypto::name(algorithm));
     const SigningKey key = SigningKey::generate(algorithm);
     const auto text = json::parse(key.to_private_jwk().reveal());

@@ -17,7 +17,8 @@ Result<std::array<std::string_view, 3>> split(std::string_view compact) {
   const std::size_t second = first == std::string_view::npos ? first : compact.find('.', first + 1);
   if (second == std::string_view::npos) return invalid("fewer than three parts");
   if (compact.find('.', second + 1) != std::string_view::npos) return invalid("more than three parts");
-  return std::array{compact.substr(0, first), compact.substr(first + 1, second - first - 1), compact.substr(second + 1)};
+  return std::array{compact.substr(0, first), compact.substr(first + 1, second - first - 1),
+                    compact.substr(second + 1)};
 }
 
 Result<std::string> decode(std::string_view part, const char* name) {
@@ -51,9 +52,11 @@ Result<Jws> parse_jws(std::string_view compact, std::size_t max_bytes) {
     if (!member->string()) return invalid("`kid` is no string");
     kid = *member->string();
   }
-  if (const json::Value* member = header->find("typ"); member && !member->string()) return invalid("`typ` is no string");
+  if (const json::Value* member = header->find("typ"); member && !member->string())
+    return invalid("`typ` is no string");
   const std::string_view signing_input = compact.substr(0, parts[0].size() + 1 + parts[1].size());
-  return Jws{std::move(header).value(), *algorithm, std::move(kid), std::move(payload), std::move(signature), signing_input};
+  return Jws{std::move(header).value(), *algorithm,           std::move(kid),
+             std::move(payload),        std::move(signature), signing_input};
 }
 
 JwsVerdict verify_jws(std::string_view compact, const JwkSet& keys, AlgorithmSet allowed, std::size_t max_bytes) {

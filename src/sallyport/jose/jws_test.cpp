@@ -81,9 +81,9 @@ TEST_CASE("a text beyond the limit is refused unread") {
 TEST_CASE("a header with more than one reading is refused") {
   for (const std::string_view header :
        {"", "null", "[]", "\"ES256\"", R"({"alg":"ES256"}x)", R"({"alg":"none","alg":"ES256"})",
-        R"({"alg":"ES256","a\u006cg":"none"})", R"({"alg":["ES256"]})", R"({"alg":null})", R"({})", R"({"ALG":"ES256"})",
-        R"({"alg":"es256"})", R"({"alg":"none"})", R"({"alg":"ES256","kid":1})", R"({"alg":"ES256","kid":null})",
-        R"({"alg":"ES256","typ":[]})"}) {
+        R"({"alg":"ES256","a\u006cg":"none"})", R"({"alg":["ES256"]})", R"({"alg":null})", R"({})",
+        R"({"ALG":"ES256"})", R"({"alg":"es256"})", R"({"alg":"none"})", R"({"alg":"ES256","kid":1})",
+        R"({"alg":"ES256","kid":null})", R"({"alg":"ES256","typ":[]})"}) {
     CAPTURE(header);
     refusal(token_with(header));
   }
@@ -97,7 +97,8 @@ TEST_CASE("extensions are refused, hints about keys ignored") {
     CAPTURE(header);
     CHECK(mentions(refusal(token_with(header)), "not understood"));
   }
-  const std::string hints = R"("jku":"http://127.0.0.1:1/","x5u":"http://127.0.0.1:1/","x5c":["AA"],"x5t":"AA","cty":"JWT")";
+  const std::string hints =
+      R"("jku":"http://127.0.0.1:1/","x5u":"http://127.0.0.1:1/","x5c":["AA"],"x5t":"AA","cty":"JWT")";
   CHECK(verify(token_with(R"({"alg":"ES256",)" + hints + "}")).jws.ok());
   const SigningKey stranger = SigningKey::generate(Algorithm::ES256);
   const std::string own_key = json::dump(json::Value(stranger.to_public_jwk()));
@@ -111,7 +112,8 @@ TEST_CASE("the allowed algorithms and the key's own decide together") {
   CHECK(mentions(unlisted.jws.error().detail, "allowed"));
   CHECK(unlisted.lookup == KeyLookup::not_tried);
   CHECK(!verify(token, {}).jws.ok());
-  const JwsVerdict other_type = verify(token_with(R"({"alg":"HS256","kid":")" + ec_key().kid() + "\"}"), {Algorithm::HS256});
+  const JwsVerdict other_type =
+      verify(token_with(R"({"alg":"HS256","kid":")" + ec_key().kid() + "\"}"), {Algorithm::HS256});
   CHECK(!other_type.jws.ok());
   CHECK(other_type.lookup == KeyLookup::no_fitting_key);
 }
@@ -130,8 +132,8 @@ TEST_CASE("the verdict tells whether newer keys might help") {
   CHECK(!unknown.jws.ok());
   CHECK(unknown.lookup == KeyLookup::unknown_kid);
   CHECK(mentions(unknown.jws.error().detail, "kid"));
-  const JwkSet two(
-      {Jwk::parse(json::Value(ec_key().to_public_jwk())).value(), Jwk::parse(json::Value(stranger.to_public_jwk())).value()});
+  const JwkSet two({Jwk::parse(json::Value(ec_key().to_public_jwk())).value(),
+                    Jwk::parse(json::Value(stranger.to_public_jwk())).value()});
   CHECK(verify_jws(token_with(R"({"alg":"ES256"})"), two, {Algorithm::ES256}).lookup == KeyLookup::ambiguous);
   CHECK(verify("x").lookup == KeyLookup::not_tried);
 }

@@ -17,7 +17,8 @@ bool contains(const std::vector<std::string>& list, std::string_view text) {
 
 bool equal_ignoring_case(std::string_view left, std::string_view right) {
   const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; };
-  return std::equal(left.begin(), left.end(), right.begin(), right.end(), [&](char a, char b) { return lower(a) == lower(b); });
+  return std::equal(left.begin(), left.end(), right.begin(), right.end(),
+                    [&](char a, char b) { return lower(a) == lower(b); });
 }
 
 Result<void> check_type(const json::Value& header, const JwtPolicy& policy) {
@@ -105,7 +106,8 @@ Result<std::vector<std::string>> read_scopes(const json::Value& payload) {
     const json::Value& value = scope ? *scope : *scp;
     TRY(scopes, scp && scp->array() ? text_list(value, claim) : split_scopes(value, claim));
     for (const std::string& item : scopes) {
-      if (!is_header_safe(item) || item.find(' ') != std::string::npos) return wrong(claim, "holds a space or a control character");
+      if (!is_header_safe(item) || item.find(' ') != std::string::npos)
+        return wrong(claim, "holds a space or a control character");
     }
   }
   return scopes;
@@ -128,7 +130,8 @@ Result<std::optional<WallTime>> optional_time(const json::Value& payload, std::s
   }
   if (const double* seconds = value->real()) {
     if (!(*seconds >= 0) || *seconds > static_cast<double>(last_second)) return wrong(claim, "is out of range");
-    return std::optional<WallTime>(WallTime(std::chrono::milliseconds(static_cast<std::int64_t>(std::floor(*seconds * 1000)))));
+    return std::optional<WallTime>(
+        WallTime(std::chrono::milliseconds(static_cast<std::int64_t>(std::floor(*seconds * 1000)))));
   }
   return wrong(claim, "is no number");
 }

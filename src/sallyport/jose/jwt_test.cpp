@@ -52,7 +52,8 @@ Result<Claims> verify_text(std::string_view payload, const JwtPolicy& rules = po
   return verify_jwt(sign_jws(extra, payload, key()), keys(), rules, from_unix_seconds(now)).claims;
 }
 
-Result<Claims> verify(const json::Object& object, const JwtPolicy& rules = policy(), const json::Object& extra = {{"typ", "JWT"}}) {
+Result<Claims> verify(const json::Object& object, const JwtPolicy& rules = policy(),
+                      const json::Object& extra = {{"typ", "JWT"}}) {
   return verify_text(json::dump(json::Value(object)), rules, extra);
 }
 
@@ -121,7 +122,8 @@ TEST_CASE("typ is one of the allowed types") {
     CHECK(verify(claims(), policy(), {{"typ", typ}}).ok());
   }
   CHECK(verify(claims(), policy(), {}).ok());
-  for (const char* typ : {"", "dpop+jwt", "logout+jwt", "secevent+jwt", "application/", "text/at+jwt", "JWT ", "JOSE"}) {
+  for (const char* typ :
+       {"", "dpop+jwt", "logout+jwt", "secevent+jwt", "application/", "text/at+jwt", "JWT ", "JOSE"}) {
     CAPTURE(typ);
     CHECK(mentions(refusal(verify(claims(), policy(), {{"typ", typ}})), "typ"));
   }
@@ -134,7 +136,8 @@ TEST_CASE("typ is one of the allowed types") {
 
 TEST_CASE("iss is one of the issuers, byte for byte") {
   CHECK(verify(with(claims(), "iss", "https://other.example/")).ok());
-  for (const char* iss : {"https://idp.example/", "https://IDP.example", "https://idp.exampl", "https://idp.example.evil"}) {
+  for (const char* iss :
+       {"https://idp.example/", "https://IDP.example", "https://idp.exampl", "https://idp.example.evil"}) {
     CHECK(mentions(refusal(verify(with(claims(), "iss", iss))), "iss"));
   }
   CHECK(mentions(refusal(verify(without(claims(), "iss"))), "iss"));
@@ -245,7 +248,8 @@ TEST_CASE("claims of another shape or with two meanings are refused") {
   refusal(verify(with(with(claims(), "scope", "a"), "scp", "a")));
   refusal(verify(with(with(claims(), "tenant", "a"), "tid", "b")));
   CHECK(verify(with(with(claims(), "tenant", "a"), "tid", "a"))->tenant == "a");
-  for (const std::string_view payload : {"", "null", "[]", "x", R"({"sub":"a","sub":"b"})", "\xff"}) refusal(verify_text(payload));
+  for (const std::string_view payload : {"", "null", "[]", "x", R"({"sub":"a","sub":"b"})", "\xff"})
+    refusal(verify_text(payload));
 }
 
 TEST_CASE("an unknown key is told apart from a wrong one only by the lookup") {

@@ -43,7 +43,8 @@ json::Value public_part(const json::Value& jwk) {
   if (*jwk.find_string("kty") == "oct") return jwk;
   json::Object kept;
   for (const auto& [name, value] : *jwk.object()) {
-    if (name != "d" && name != "p" && name != "q" && name != "dp" && name != "dq" && name != "qi") kept.emplace_back(name, value);
+    if (name != "d" && name != "p" && name != "q" && name != "dp" && name != "dq" && name != "qi")
+      kept.emplace_back(name, value);
   }
   return kept;
 }
@@ -60,8 +61,10 @@ bool verifies(const json::Value& group, const std::string& jws) {
   const json::Value* keys = group.find("public") ? group.find("public") : shared;
   const json::Value set = keys->find("keys") ? *keys : json::Value(json::Object{{"keys", json::Array{*keys}}});
   bool all_secrets = true;
-  for (const json::Value& key : *set.find("keys")->array()) all_secrets = all_secrets && *key.find_string("kty") == "oct";
-  const auto parsed = JwkSet::parse(json::dump(set), vector_rules(all_secrets ? KeyKinds::symmetric_only : KeyKinds::public_only));
+  for (const json::Value& key : *set.find("keys")->array())
+    all_secrets = all_secrets && *key.find_string("kty") == "oct";
+  const auto parsed =
+      JwkSet::parse(json::dump(set), vector_rules(all_secrets ? KeyKinds::symmetric_only : KeyKinds::public_only));
   return parsed.ok() && verify_jws(jws, *parsed, every_algorithm()).jws.ok();
 }
 
@@ -88,15 +91,16 @@ void judge_wycheproof(const std::string& path, int at_least, const Cases& refuse
 }  // namespace
 
 TEST_CASE("Wycheproof: JSON Web Signatures") {
-  judge_wycheproof("wycheproof/json_web_signature_test.json", 401,
-                   {
-                       346, 350,  // the header says PS384, the key's own alg PS256: the key decides what it is for
-                       347, 351,  // the key's alg is "ES521", which does not exist
-                       372, 373,  // a '?' inside the base64url, which only a decoder that skips strangers can read
-                   },
-                   {
-                       367, 370,  // meant to be padded, but the file's text is byte for byte that of 357, which is valid
-                   });
+  judge_wycheproof(
+      "wycheproof/json_web_signature_test.json", 401,
+      {
+          346, 350,  // the header says PS384, the key's own alg PS256: the key decides what it is for
+          347, 351,  // the key's alg is "ES521", which does not exist
+          372, 373,  // a '?' inside the base64url, which only a decoder that skips strangers can read
+      },
+      {
+          367, 370,  // meant to be padded, but the file's text is byte for byte that of 357, which is valid
+      });
 }
 
 // Case 1 mixes a secret into a set of public keys: the secret is left out. Case 4: two keys with one kid, one of them broken.
@@ -105,8 +109,8 @@ TEST_CASE("Wycheproof: JSON Web Keys") { judge_wycheproof("wycheproof/json_web_k
 TEST_CASE("RFC 7520 and RFC 8037: signing again gives the published token, verifying accepts it") {
   int verified = 0;
   for (const char* path : {"cookbook/jws/4_1.rsa_v15_signature.json", "cookbook/jws/4_2.rsa-pss_signature.json",
-                           "cookbook/jws/4_3.ecdsa_signature.json", "cookbook/jws/4_4.hmac-sha2_integrity_protection.json",
-                           "cookbook/curve25519/jws.json"}) {
+                           "cookbook/jws/4_3.ecdsa_signature.json",
+                           "cookbook/jws/4_4.hmac-sha2_integrity_protection.json", "cookbook/curve25519/jws.json"}) {
     CAPTURE(path);
     const json::Value example = read_json(path);
     const json::Value& jwk = *example.find("input")->find("key");
@@ -134,8 +138,8 @@ TEST_CASE("RFC 7520 and RFC 8037: signing again gives the published token, verif
 TEST_CASE("RFC 7520: the JSON serializations verify part by part, and are refused as tokens") {
   int verified = 0;
   for (const char* path :
-       {"cookbook/jws/4_5.signature_with_detached_content.json", "cookbook/jws/4_6.protecting_specific_header_fields.json",
-        "cookbook/jws/4_8.multiple_signatures.json"}) {
+       {"cookbook/jws/4_5.signature_with_detached_content.json",
+        "cookbook/jws/4_6.protecting_specific_header_fields.json", "cookbook/jws/4_8.multiple_signatures.json"}) {
     CAPTURE(path);
     const json::Value example = read_json(path);
     const json::Value& serialized = *example.find("output")->find("json");
@@ -147,7 +151,8 @@ TEST_CASE("RFC 7520: the JSON serializations verify part by part, and are refuse
       const std::string* header = signatures[i].find_string("protected");
       if (!header) continue;  // an unprotected header alone proves nothing, and compact form has none
       const std::string compact = *header + "." + payload + "." + *signatures[i].find_string("signature");
-      const JwsVerdict verdict = verify_jws(compact, set_of(keys->array() ? (*keys->array())[i] : *keys), every_algorithm());
+      const JwsVerdict verdict =
+          verify_jws(compact, set_of(keys->array() ? (*keys->array())[i] : *keys), every_algorithm());
       CHECK_MESSAGE(verdict.jws.ok(), path);
       ++verified;
     }
@@ -157,9 +162,10 @@ TEST_CASE("RFC 7520: the JSON serializations verify part by part, and are refuse
   CHECK(!parse_jws(json::dump(*unprotected.find("output")->find("json")), 65536).ok());
   const std::string detached =
       *read_json("cookbook/jws/4_5.signature_with_detached_content.json").find("output")->find_string("compact");
-  CHECK(!verify_jws(detached,
-                    set_of(*read_json("cookbook/jws/4_5.signature_with_detached_content.json").find("input")->find("key")),
-                    every_algorithm())
+  CHECK(!verify_jws(
+             detached,
+             set_of(*read_json("cookbook/jws/4_5.signature_with_detached_content.json").find("input")->find("key")),
+             every_algorithm())
              .jws.ok());
 }
 
@@ -173,13 +179,14 @@ TEST_CASE("RFC 7520 §6: the token that is encrypted there verifies before it is
 
 TEST_CASE("RFC 7797: an unencoded payload is refused") {
   const json::Value example = read_json("cookbook/rfc7797/hmac-sha2_b64_false.json");
-  const JwsVerdict verdict =
-      verify_jws(*example.find("output")->find_string("compact"), set_of(*example.find("input")->find("key")), every_algorithm());
+  const JwsVerdict verdict = verify_jws(*example.find("output")->find_string("compact"),
+                                        set_of(*example.find("input")->find("key")), every_algorithm());
   CHECK(!verdict.jws.ok());
 }
 
 TEST_CASE("RFC 7520 §3: the example keys are read, the encryption key is not") {
-  for (const char* path : {"3_1.ec_public_key.json", "3_3.rsa_public_key.json", "3_5.symmetric_key_mac_computation.json"}) {
+  for (const char* path :
+       {"3_1.ec_public_key.json", "3_3.rsa_public_key.json", "3_5.symmetric_key_mac_computation.json"}) {
     CAPTURE(path);
     const auto key = Jwk::parse(read_json(std::string("cookbook/jwk/") + path), vector_rules(KeyKinds::any));
     CHECK_MESSAGE(key.ok(), key.error().detail);
@@ -218,7 +225,8 @@ TEST_CASE("RFC 7515 appendix A") {
   const std::string compact =
       *flat.find_string("protected") + "." + *flat.find_string("payload") + "." + *flat.find_string("signature");
   CHECK(verify_jws(compact, set_of(read_json("rfc7515/rfc7515_A.7.jwk")), every_algorithm()).jws.ok());
-  for (const char* path : {"rfc7515/rfc7515_A.6.jwsg", "rfc7515/rfc7515_A.7.jwsf"}) CHECK(!parse_jws(read(path), 65536).ok());
+  for (const char* path : {"rfc7515/rfc7515_A.6.jwsg", "rfc7515/rfc7515_A.7.jwsf"})
+    CHECK(!parse_jws(read(path), 65536).ok());
 }
 
 TEST_CASE("RFC 7517 appendix A: key sets") {
@@ -230,7 +238,8 @@ TEST_CASE("RFC 7517 appendix A: key sets") {
   CHECK(first->keys()[0].kid() == "2011-04-29");
   CHECK(thumbprint(*first->keys()[0].public_key()) == "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs");  // RFC 7638 §3.1
   // A.2: private keys; A.6 of RFC 7515 likewise.
-  for (const char* path : {"rfc7515/rfc7517_A.2.jwkset", "rfc7515/rfc7515_A.6.jwkset"}) CHECK(!JwkSet::parse(read(path)).ok());
+  for (const char* path : {"rfc7515/rfc7517_A.2.jwkset", "rfc7515/rfc7515_A.6.jwkset"})
+    CHECK(!JwkSet::parse(read(path)).ok());
   // A.3: secrets, one of them for key wrapping.
   const std::string secrets = read("rfc7515/rfc7517_A.3.jwkset");
   const auto third = JwkSet::parse(secrets, vector_rules(KeyKinds::symmetric_only));
@@ -247,7 +256,8 @@ TEST_CASE("jwt-attacks.json") {
   policy.issuers = {*stated.find_string("issuer")};
   policy.audiences = {*stated.find_string("audience")};
   policy.leeway = std::chrono::seconds(*stated.find("leeway_seconds")->integer());
-  for (const json::Value& name : *stated.find("algorithms")->array()) policy.algorithms.add(*parse_algorithm(*name.string()));
+  for (const json::Value& name : *stated.find("algorithms")->array())
+    policy.algorithms.add(*parse_algorithm(*name.string()));
   // The operator's own file, secret included; the weak and the encryption key stay out.
   const auto keys = JwkSet::parse(json::dump(*file.find("jwks")), {KeyKinds::any});
   REQUIRE(keys.ok());
@@ -257,7 +267,8 @@ TEST_CASE("jwt-attacks.json") {
   for (const json::Value& test : *file.find("cases")->array()) {
     CAPTURE(*test.find_string("id"));
     const std::string& expect = *test.find_string("expect");
-    const auto verdict = verify_jwt(*test.find_string("token"), *keys, policy, from_unix_seconds(*stated.find("now")->integer()));
+    const auto verdict =
+        verify_jwt(*test.find_string("token"), *keys, policy, from_unix_seconds(*stated.find("now")->integer()));
     ++judged;
     if (expect == "either") continue;
     CHECK(verdict.claims.ok() == (expect == "accept"));

@@ -73,16 +73,18 @@ constexpr std::string_view well_known[] = {"secret",
 
 // Phrases that a secret may not contain, after the same cleaning: the placeholders of documentation and of jwt.io.
 constexpr std::string_view placeholders[] = {
-    "changeme",       "changethis",    "replaceme",     "replacethis",    "yoursecret",       "yourjwtsecret", "256bitsecret",
-    "384bitsecret",   "512bitsecret",  "yourownsecret", "mysecret",       "supersecret",      "topsecret",     "verysecret",
-    "secretkey",      "secretatleast", "secretthatis",  "jwtsecret",      "tokensecret",      "sessionsecret", "appsecret",
-    "accesssecret",   "refreshsecret", "secretforjwt",  "djangoinsecure", "insertyour",       "putyour",       "enteryour",
-    "somelongsecret", "longsecret",    "donotuse",      "thisisasecret",  "thisisnotasecret", "notasecret",    "yourkey",
-    "keyhere",        "secrethere",    "supersicher",   "geheim",         "motdepasse",       "contrasena"};
+    "changeme",       "changethis",    "replaceme",        "replacethis",   "yoursecret",     "yourjwtsecret",
+    "256bitsecret",   "384bitsecret",  "512bitsecret",     "yourownsecret", "mysecret",       "supersecret",
+    "topsecret",      "verysecret",    "secretkey",        "secretatleast", "secretthatis",   "jwtsecret",
+    "tokensecret",    "sessionsecret", "appsecret",        "accesssecret",  "refreshsecret",  "secretforjwt",
+    "djangoinsecure", "insertyour",    "putyour",          "enteryour",     "somelongsecret", "longsecret",
+    "donotuse",       "thisisasecret", "thisisnotasecret", "notasecret",    "yourkey",        "keyhere",
+    "secrethere",     "supersicher",   "geheim",           "motdepasse",    "contrasena"};
 
 // Keys printed in RFC 7515 A.1 and RFC 7520 §3.5, base64url.
-constexpr std::string_view published[] = {"AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ-EstJQLr_T-1qS0gZH75aKtMN3Yj0iPS4hcgUuTwjAzZr1Z9CAow",
-                                          "hJtXIZ2uSN5kbQfbtTNWbpdmhkV8FJG-Onbc6mxCcYg"};
+constexpr std::string_view published[] = {
+    "AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ-EstJQLr_T-1qS0gZH75aKtMN3Yj0iPS4hcgUuTwjAzZr1Z9CAow",
+    "hJtXIZ2uSN5kbQfbtTNWbpdmhkV8FJG-Onbc6mxCcYg"};
 
 std::string cleaned(std::string_view secret) {
   std::string out;

@@ -15,8 +15,8 @@ struct HttpRequest {
   std::string url;  ///< https://, or http:// where the owner of the setting has allowed it
   std::vector<std::pair<std::string, std::string>> headers;
   std::string body;
-  std::string ca_file;                   ///< authorities to verify with; empty: the system's
-  std::size_t max_body = 1024 * 1024;    ///< bytes; a longer answer is an Error
+  std::string ca_file;                 ///< authorities to verify with; empty: the system's
+  std::size_t max_body = 1024 * 1024;  ///< bytes; a longer answer is an Error
 };
 
 struct HttpResponse {

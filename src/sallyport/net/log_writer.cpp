@@ -39,8 +39,7 @@ struct LogWriter::State {
   bool ended = false;
 };
 
-LogWriter::LogWriter(int fd, const Clock& clock, std::size_t most)
-    : state_(std::make_shared<State>(fd, clock, most)) {
+LogWriter::LogWriter(int fd, const Clock& clock, std::size_t most) : state_(std::make_shared<State>(fd, clock, most)) {
   std::thread([state = state_] { run(state); }).detach();
 }
 

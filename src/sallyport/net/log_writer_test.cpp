@@ -11,7 +11,8 @@ namespace {
 std::string read_to_end(int fd) {
   std::string text;
   char piece[65536];
-  for (ssize_t count; (count = ::read(fd, piece, sizeof piece)) > 0;) text.append(piece, static_cast<std::size_t>(count));
+  for (ssize_t count; (count = ::read(fd, piece, sizeof piece)) > 0;)
+    text.append(piece, static_cast<std::size_t>(count));
   return text;
 }
 

@@ -48,7 +48,8 @@ Endpoint Endpoint::from(const sockaddr* address, std::size_t length) {
 Result<Endpoint> Endpoint::parse_ip(std::string_view host, std::uint16_t port) {
   const std::string text(host);
   // inet_pton() would stop at a NUL and take what is before it.
-  if (host.find('\0') != std::string_view::npos) return Error{Reason::config_invalid, "'" + text + "' is not an IP address"};
+  if (host.find('\0') != std::string_view::npos)
+    return Error{Reason::config_invalid, "'" + text + "' is not an IP address"};
   sockaddr_in v4{};
   if (::inet_pton(AF_INET, text.c_str(), &v4.sin_addr) == 1) {
     v4.sin_family = AF_INET;
@@ -68,8 +69,8 @@ Result<Endpoint> Endpoint::unix_socket(std::string_view path) {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
   if (path.empty() || path.size() >= sizeof address.sun_path) {
-    return Error{Reason::config_invalid, "the path of a unix socket takes 1 to " +
-                                             std::to_string(sizeof address.sun_path - 1) + " bytes"};
+    return Error{Reason::config_invalid,
+                 "the path of a unix socket takes 1 to " + std::to_string(sizeof address.sun_path - 1) + " bytes"};
   }
   if (path.find('\0') != std::string_view::npos) {
     return Error{Reason::config_invalid, "the path of a unix socket holds no NUL"};
@@ -264,7 +265,8 @@ Result<std::vector<Endpoint>> resolve(const std::string& host, std::uint16_t por
   const int code = ::getaddrinfo(host.c_str(), std::to_string(port).c_str(), &hints, &found);
   if (code != 0) return Error{Reason::upstream_unavailable, "cannot resolve '" + host + "': " + ::gai_strerror(code)};
   std::vector<Endpoint> endpoints;
-  for (const addrinfo* at = found; at; at = at->ai_next) endpoints.push_back(Endpoint::from(at->ai_addr, at->ai_addrlen));
+  for (const addrinfo* at = found; at; at = at->ai_next)
+    endpoints.push_back(Endpoint::from(at->ai_addr, at->ai_addrlen));
   ::freeaddrinfo(found);
   return endpoints;
 }

@@ -73,14 +73,16 @@ Result<SSL_CTX*> make_context(const SSL_METHOD* method) {
   SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION);
   SSL_CTX_set_options(context, SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION | SSL_OP_CIPHER_SERVER_PREFERENCE |
                                    SSL_OP_PRIORITIZE_CHACHA | SSL_OP_NO_ENCRYPT_THEN_MAC);
-  SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+  SSL_CTX_set_mode(context,
+                   SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
   SSL_CTX_set_read_ahead(context, 1);
   const bool profile =
       SSL_CTX_set_cipher_list(context,
                               "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:"
                               "ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384:"
                               "ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305") == 1 &&
-      SSL_CTX_set_ciphersuites(context, "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256") == 1 &&
+      SSL_CTX_set_ciphersuites(context, "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256") ==
+          1 &&
       SSL_CTX_set1_groups_list(context, "X25519:P-256") == 1;
   if (!profile) {
     SSL_CTX_free(context);
@@ -91,8 +93,8 @@ Result<SSL_CTX*> make_context(const SSL_METHOD* method) {
 
 // ALPN: a client that wants another protocol on this port gets no connection (RFC 7301 §3.2), so that bytes meant for one
 // protocol are never read as another's.
-int choose_protocol(SSL*, const unsigned char** out, unsigned char* out_length, const unsigned char* in, unsigned in_length,
-                    void*) {
+int choose_protocol(SSL*, const unsigned char** out, unsigned char* out_length, const unsigned char* in,
+                    unsigned in_length, void*) {
   static constexpr unsigned char ours[] = "\x08http/1.1";
   unsigned char* chosen = nullptr;
   if (SSL_select_next_proto(&chosen, out_length, ours, sizeof ours - 1, in, in_length) != OPENSSL_NPN_NEGOTIATED) {
@@ -117,7 +119,7 @@ Result<std::shared_ptr<const ServerTls>> ServerTls::load(const std::vector<Certi
   if (files.empty()) return Error{Reason::config_invalid, "no certificate"};
   std::shared_ptr<ServerTls> tls(new ServerTls());
   for (const CertificateFiles& file : files) {
-    TRY(SSL_CTX* context, make_context(TLS_server_method()));
+    TRY(SSL_CTX * context, make_context(TLS_server_method()));
     tls->entries_.push_back({context, nullptr});
     // OpenSSL would ask for the password of an encrypted key at the terminal and wait, at a reload as well.
     SSL_CTX_set_default_passwd_cb(context, +[](char*, int, int, void*) { return -1; });
@@ -128,7 +130,8 @@ Result<std::shared_ptr<const ServerTls>> ServerTls::load(const std::vector<Certi
       return Error{Reason::config_invalid, "key '" + file.key + "': " + openssl_error()};
     }
     if (SSL_CTX_check_private_key(context) != 1) {
-      return Error{Reason::config_invalid, "key '" + file.key + "' does not belong to certificate '" + file.certificate + "'"};
+      return Error{Reason::config_invalid,
+                   "key '" + file.key + "' does not belong to certificate '" + file.certificate + "'"};
     }
     tls->entries_.back().certificate = SSL_CTX_get0_certificate(context);
     // Resumption by tickets only: nothing is kept here, and one ticket is what one client needs.
@@ -138,11 +141,12 @@ Result<std::shared_ptr<const ServerTls>> ServerTls::load(const std::vector<Certi
     SSL_CTX_set_session_id_context(context, id, sizeof id - 1);
     SSL_CTX_set_alpn_select_cb(context, choose_protocol, nullptr);
     SSL_CTX_set_tlsext_servername_arg(context, tls.get());
-    SSL_CTX_set_tlsext_servername_callback(context, +[](SSL* ssl, int*, void* self) {
-      const char* name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
-      SSL_set_SSL_CTX(ssl, static_cast<const ServerTls*>(self)->pick(name));
-      return SSL_TLSEXT_ERR_OK;
-    });
+    SSL_CTX_set_tlsext_servername_callback(
+        context, +[](SSL* ssl, int*, void* self) {
+          const char* name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
+          SSL_set_SSL_CTX(ssl, static_cast<const ServerTls*>(self)->pick(name));
+          return SSL_TLSEXT_ERR_OK;
+        });
   }
   return std::shared_ptr<const ServerTls>(std::move(tls));
 }
