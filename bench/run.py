@@ -452,7 +452,7 @@ def main():
     model = next((line.split(":")[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name")), "unknown")
     report = {
         "taken": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-        "machine": {"cpu": model, "cpus": os.cpu_count(), "kernel": platform.release()},
+        "machine": {"cpu": model, "cpus": os.cpu_count(), "kernel": platform.release().split("-")[0]},
         "load": {"connections": options.connections, "in_flight": 1, "rounds": options.rounds, "seconds": options.seconds, "idle": options.idle},
         "targets": found,
         "results": results,
