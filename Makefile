@@ -5,7 +5,8 @@ E ?=
 .PHONY: help build demo test unit scenarios asan tsan gcc clang-16 fuzz bench conformance lint format generate clean
 
 help:            ## lists these commands
-	@grep -hE '^[a-z0-9-]+: .*##|^[a-z0-9-]+:  *##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):[^#]*## */  make \1\t/' | column -t -s "$$(printf '\t')"
+	@sed -nE 's/^([a-z0-9-]+): [^#]*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name line; do \
+	  printf '  make %-12s %s\n' "$$name" "$$line"; done
 
 build:           ## installs what is missing and builds build/release/sallyport
 	@scripts/packages build
