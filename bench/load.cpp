@@ -23,6 +23,7 @@
 #include <random>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "handshake.h"
@@ -50,6 +51,9 @@ struct Options {
   std::size_t size = 512;
   double warmup = 0.5;
   double seconds = 3;
+  std::uint64_t count = 0;
+  std::string status = "101";
+  bool resume = false;
   std::vector<int> watch;
 };
 
@@ -62,6 +66,9 @@ struct Options {
       "  --in-flight N           messages under way on each connection (1)\n"
       "  --size BYTES            payload of a message (512, at least 64)\n"
       "  --warmup S --seconds S  not measured, measured (0.5, 3)\n"
+      "  --count N               exactly so many messages or handshakes instead of a time\n"
+      "  --status CODE           handshakes: the answer that each upgrade must get (101)\n"
+      "  --resume                handshakes: each but the first resumes the TLS session before it\n"
       "  --watch PID             add this process's CPU time to the result; may be repeated\n"
       "idle opens all connections, echoes one message on each, prints the line and holds them until standard input "
       "closes.\n",
@@ -141,7 +148,10 @@ class Connection {
 class Load {
  public:
   explicit Load(Options options);
-  ~Load() { SSL_CTX_free(context_); }
+  ~Load() {
+    SSL_SESSION_free(session);
+    SSL_CTX_free(context_);
+  }
   int run();
 
   void opened(Connection& connection);
@@ -157,11 +167,15 @@ class Load {
   std::vector<Byte> scratch;
   int epoll = -1;
   SSL_CTX* context() const { return context_; }
+  /// The newest session a server gave, for --resume.
+  SSL_SESSION* session = nullptr;
 
  private:
   void start_next();
   void turn();
   void report(double seconds, std::uint64_t cpu);
+  /// Counts one more message or handshake as begun; false when --count asks for no more.
+  bool begin();
 
   SSL_CTX* context_ = nullptr;
   std::string payload_;
@@ -171,12 +185,16 @@ class Load {
   std::size_t open_ = 0;
   bool running_ = false;
   bool measuring_ = false;
+  std::uint64_t begun_ = 0;
   std::uint64_t done_ = 0;
   std::vector<std::uint32_t> latencies_;
 };
 
 void Connection::drop() {
-  if (ssl_ != nullptr) SSL_free(ssl_);
+  if (ssl_ != nullptr) {
+    SSL_set_shutdown(ssl_, SSL_SENT_SHUTDOWN);  // or its session counts as broken and is never resumed
+    SSL_free(ssl_);
+  }
   ssl_ = nullptr;
   if (fd_ >= 0) close(fd_);
   fd_ = -1;
@@ -223,6 +241,7 @@ void Connection::on_event(std::uint32_t events) {
       SSL_set_fd(ssl_, fd_);
       SSL_set_tlsext_host_name(ssl_, load_.options.host.c_str());
       SSL_set_connect_state(ssl_);
+      if (load_.session != nullptr) SSL_set_session(ssl_, load_.session);
     } else {
       send_upgrade();
     }
@@ -234,7 +253,10 @@ void Connection::on_event(std::uint32_t events) {
 
 void Connection::handshake() {
   const int result = SSL_do_handshake(ssl_);
-  if (result == 1) return send_upgrade();
+  if (result == 1) {
+    if (load_.session != nullptr && SSL_session_reused(ssl_) == 0) die("the TLS session was not resumed");
+    return send_upgrade();
+  }
   switch (SSL_get_error(ssl_, result)) {
     case SSL_ERROR_WANT_READ:
       return want(EPOLLIN);
@@ -277,7 +299,9 @@ void Connection::advance() {
 void Connection::read_upgrade() {
   const std::size_t end = head_.find("\r\n\r\n");
   if (end == std::string::npos) return;
-  if (!head_.starts_with("HTTP/1.1 101 ") || head_.find(load_.accept) > end) die("no upgrade: " + head_.substr(0, end));
+  if (!head_.starts_with("HTTP/1.1 " + load_.options.status + " ")) die("another answer: " + head_.substr(0, end));
+  if (load_.options.status != "101") return finish();
+  if (head_.find(load_.accept) > end) die("no upgrade: " + head_.substr(0, end));
   const std::string rest = head_.substr(end + 4);
   std::string().swap(head_);
   state_ = State::open;
@@ -393,6 +417,15 @@ Load::Load(Options given)
     SSL_CTX_set1_groups_list(context_, "X25519");
     SSL_CTX_set_verify(context_, SSL_VERIFY_NONE, nullptr);
     SSL_CTX_set_session_cache_mode(context_, SSL_SESS_CACHE_OFF);
+    if (options.resume) {
+      SSL_CTX_set_session_cache_mode(context_, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
+      SSL_CTX_set_app_data(context_, this);
+      SSL_CTX_sess_set_new_cb(context_, [](SSL* ssl, SSL_SESSION* given) {
+        auto& load = *static_cast<Load*>(SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl)));
+        SSL_SESSION_free(std::exchange(load.session, given));
+        return 1;
+      });
+    }
     SSL_CTX_set_mode(context_,
                      SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS);
     SSL_CTX_set_read_ahead(context_, 1);
@@ -417,6 +450,12 @@ ws::Mask Load::mask() {
   return mask;
 }
 
+bool Load::begin() {
+  if (options.count != 0 && begun_ == options.count) return false;
+  ++begun_;
+  return true;
+}
+
 void Load::start_next() {
   if (started_ < connections_.size()) connections_[started_++]->start();
 }
@@ -433,12 +472,12 @@ void Load::echoed(Connection& connection, Clock::duration latency) {
   if (measuring_)
     latencies_.push_back(
         static_cast<std::uint32_t>(std::chrono::duration_cast<std::chrono::nanoseconds>(latency).count() / 100));
-  if (running_ && options.mode == Mode::messages) connection.send_message();
+  if (running_ && options.mode == Mode::messages && begin()) connection.send_message();
 }
 
 void Load::handshaken(Connection& connection) {
   ++done_;
-  if (running_) connection.start();
+  if (running_ && begin()) connection.start();
 }
 
 void Load::turn() {
@@ -471,7 +510,9 @@ int Load::run() {
   for (std::size_t i = 0; i < options.connections; ++i) connections_.push_back(std::make_unique<Connection>(*this, i));
   if (options.mode == Mode::handshakes) {
     running_ = true;
-    for (const auto& connection : connections_) connection->start();
+    for (const auto& connection : connections_) {
+      if (begin()) connection->start();
+    }
   } else {
     for (std::size_t i = 0; i < std::min<std::size_t>(32, options.connections); ++i) start_next();
     while (open_ < options.connections) turn();
@@ -484,8 +525,16 @@ int Load::run() {
   if (options.mode == Mode::messages) {
     running_ = true;
     for (std::size_t i = 0; i < options.in_flight; ++i) {
-      for (const auto& connection : connections_) connection->send_message();
+      for (const auto& connection : connections_) {
+        if (begin()) connection->send_message();
+      }
     }
+  }
+  if (options.count != 0) {
+    const Clock::time_point begin = Clock::now();
+    while (done_ < options.count) turn();
+    report(std::chrono::duration<double>(Clock::now() - begin).count(), 0);
+    return 0;
   }
   const auto run_for = [this](double seconds) {
     const Clock::time_point begin = Clock::now();
@@ -525,6 +574,10 @@ Options parse_arguments(int count, char** arguments) {
       options.tls = false;
       continue;
     }
+    if (name == "--resume") {
+      options.resume = true;
+      continue;
+    }
     if (i + 1 == count) usage();
     const char* value = arguments[++i];
     if (name == "--port")
@@ -549,6 +602,10 @@ Options parse_arguments(int count, char** arguments) {
       options.warmup = std::atof(value);
     else if (name == "--seconds")
       options.seconds = std::atof(value);
+    else if (name == "--count")
+      options.count = std::strtoull(value, nullptr, 10);
+    else if (name == "--status")
+      options.status = value;
     else if (name == "--watch")
       options.watch.push_back(std::atoi(value));
     else
