@@ -180,8 +180,8 @@ Result<void> Assembler::check_frame() {
     return Error{Reason::message_too_big, "message over " + std::to_string(limits_.message_size) + " bytes"};
   }
   message_payload_ += static_cast<std::size_t>(frame_.payload_length);
-  if (++frames_ > limits_.frames) {
-    return Error{Reason::message_too_big, "message of over " + std::to_string(limits_.frames) + " frames"};
+  if (++frames_ > limits_.frames + message_payload_ / payload_per_frame) {
+    return Error{Reason::message_too_big, "message of over " + std::to_string(limits_.frames) + " tiny frames"};
   }
   return {};
 }
@@ -255,7 +255,10 @@ Unit Assembler::absorb() {
 void Assembler::hold(Bytes bytes, std::size_t more) {
   const std::size_t needed = held_.size() + bytes.size();
   if (needed + more > held_.capacity()) {
-    held_.reserve(std::min(needed + more, std::max(reserve_at_once, 2 * needed)));
+    std::size_t room = std::min(needed + more, std::max(reserve_at_once, 2 * needed));
+    // Each fragment announces only itself: growing by half keeps the copying of a message of many in proportion to it.
+    if (in_message_) room = std::max(room, held_.capacity() + held_.capacity() / 2);
+    held_.reserve(room);
   }
   held_.insert(held_.end(), bytes.begin(), bytes.end());
 }

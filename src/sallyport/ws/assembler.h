@@ -57,10 +57,14 @@ struct Unit {
 ///           call.
 class Assembler {
  public:
+  /// A frame that carries so much is no burden beyond its payload.
+  static constexpr std::size_t payload_per_frame = 64;
+
   struct Limits {
     /// Payload bytes of one message.
     std::size_t message_size = 64 * 1024;
-    /// Frames of one message: bounds what empty fragments can cost. More are `message.too_big`.
+    /// Frames of one message, beyond one for each `payload_per_frame` bytes of its payload: bounds what empty and tiny
+    /// fragments can cost, and lets a long message come in short frames. More are `message.too_big`.
     std::uint32_t frames = 1024;
   };
 

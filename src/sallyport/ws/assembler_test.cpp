@@ -7,6 +7,7 @@
 #include <random>
 #include <sstream>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "sallyport/base/counting_new.h"
@@ -116,7 +117,9 @@ Outcome reference(std::string_view stream, Role from, Assembler::Limits limits) 
         frames = 0;
       }
       if (message->payload.size() + header.payload_length > limits.message_size) return fail(Reason::message_too_big);
-      if (++frames > limits.frames) return fail(Reason::message_too_big);
+      const std::size_t payload_so_far = message->payload.size() + header.payload_length;
+      if (++frames > limits.frames + payload_so_far / Assembler::payload_per_frame)
+        return fail(Reason::message_too_big);
     }
     const bool whole = stream.size() - header.header_length >= header.payload_length;
     const std::string_view wire =
@@ -246,6 +249,31 @@ TEST_CASE("assembler: each refusal beside its neighbour") {
                    frame(Opcode::continuation, "1234567890") + frame(Opcode::text, "1234567890")},
                   Role::client, small)
                   .error);
+}
+
+TEST_CASE("assembler: a long message may come in short frames, and costs what its bytes cost") {
+  const Assembler::Limits limits{.message_size = 4 << 20, .frames = 3};
+  const std::string part = frame(Opcode::continuation, std::string(Assembler::payload_per_frame, 'x'), false);
+  Assembler assembler(Role::client, limits);
+  const std::string start = frame(Opcode::binary, "", false), end = frame(Opcode::continuation, "");
+  assembler.feed(bytes_of(start));
+  CHECK(assembler.next()->kind == Kind::need_more);
+  std::size_t growths = 0, memory = assembler.memory();
+  for (std::size_t i = 0; i < limits.message_size / Assembler::payload_per_frame; ++i) {
+    assembler.feed(bytes_of(part));
+    REQUIRE(assembler.next()->kind == Kind::need_more);
+    growths += static_cast<std::size_t>(assembler.memory() != std::exchange(memory, assembler.memory()));
+  }
+  CHECK(growths < 40);
+  CHECK(memory < 2 * limits.message_size);
+  assembler.feed(bytes_of(end));
+  CHECK(assembler.next()->payload_size == limits.message_size);
+
+  // One byte less in each, and the frames run out.
+  const std::string tiny = frame(Opcode::continuation, std::string(Assembler::payload_per_frame - 1, 'x'), false);
+  std::string stream = start;
+  for (std::size_t i = 0; i < 4 * Assembler::payload_per_frame; ++i) stream += tiny;
+  CHECK(run({stream}, Role::client, limits).error == Reason::message_too_big);
 }
 
 TEST_CASE("assembler: too big and not UTF-8 are seen before the rest arrives") {
