@@ -25,6 +25,16 @@ std::string openssl_error() {
   return text;
 }
 
+// Why a call on `ssl` did not succeed. SSL_get_error takes whatever stands in the thread's queue of errors for its own, so that the
+// queue would have to be cleared before every call, which is more work than all of ours on a message. Here the queue only tells a
+// fatal alert from a close_notify, and this file leaves no error of TLS in it.
+int trouble_of(SSL* ssl) {
+  if (SSL_want_read(ssl) && BIO_should_read(SSL_get_rbio(ssl))) return SSL_ERROR_WANT_READ;
+  if (SSL_want_write(ssl) && BIO_should_write(SSL_get_wbio(ssl))) return SSL_ERROR_WANT_WRITE;
+  const bool told_of_end = SSL_want_nothing(ssl) && (SSL_get_shutdown(ssl) & SSL_RECEIVED_SHUTDOWN) != 0;
+  return told_of_end && ERR_GET_LIB(ERR_peek_last_error()) != ERR_LIB_SSL ? SSL_ERROR_ZERO_RETURN : SSL_ERROR_SSL;
+}
+
 // A BIO on a socket that owns nothing and never raises SIGPIPE; OpenSSL's own writes with write(2), which does.
 int bio_write(BIO* bio, const char* data, int length) {
   const auto& wire = *static_cast<const detail::TlsWire*>(BIO_get_data(bio));
@@ -199,8 +209,8 @@ TlsStream::TlsStream(Loop& loop, Fd fd, std::shared_ptr<const ClientTls> tls, co
 
 TlsStream::~TlsStream() { SSL_free(ssl_); }
 
-IoResult TlsStream::settle(int code, bool writing) {
-  switch (SSL_get_error(ssl_, code)) {
+IoResult TlsStream::settle(bool writing) {
+  switch (trouble_of(ssl_)) {
     case SSL_ERROR_WANT_READ:
       if (writing) readiness_.write_needs_input();
       return {IoStatus::would_block};
@@ -215,6 +225,7 @@ IoResult TlsStream::settle(int code, bool writing) {
       return {IoStatus::end};
     default:
       failed_ = true;
+      if (established_) ERR_clear_error();  // of a handshake, handshake_error() still wants it
       return {IoStatus::failed};
   }
 }
@@ -228,7 +239,7 @@ IoResult TlsStream::handshake() {
     wire_.left = most_without_data;
     return {IoStatus::ok};
   }
-  return settle(code, false);
+  return settle(false);
 }
 
 std::string TlsStream::handshake_error() const {
@@ -242,16 +253,15 @@ bool TlsStream::resumed() const { return SSL_session_reused(ssl_) == 1; }
 
 IoResult TlsStream::read(MutableBytes into) {
   if (failed_) return {IoStatus::failed};
-  ERR_clear_error();
   // Several records at a time: one call yields one record at most, and each small message is a record of its own.
   std::size_t filled = 0;
   while (filled < into.size()) {
     std::size_t count = 0;
     const int code = SSL_read_ex(ssl_, into.data() + filled, into.size() - filled, &count);
     if (code != 1) {
-      if (filled == 0) return settle(code, false);
+      if (filled == 0) return settle(false);
       // An end that came right behind the data may raise no event of its own.
-      const int error = SSL_get_error(ssl_, code);
+      const int error = trouble_of(ssl_);
       if (error != SSL_ERROR_WANT_READ && error != SSL_ERROR_WANT_WRITE) readiness_.remind();
       break;
     }
@@ -264,13 +274,12 @@ IoResult TlsStream::read(MutableBytes into) {
 
 IoResult TlsStream::write(Bytes from) {
   if (failed_) return {IoStatus::failed};
-  ERR_clear_error();
   std::size_t taken = 0;
   while (taken < from.size()) {
     std::size_t count = 0;
     const int code = SSL_write_ex(ssl_, from.data() + taken, from.size() - taken, &count);
     if (code != 1) {
-      const IoResult result = settle(code, true);
+      const IoResult result = settle(true);
       if (taken > 0 && !failed_) break;
       return result;
     }
@@ -281,8 +290,8 @@ IoResult TlsStream::write(Bytes from) {
 
 void TlsStream::finish() {
   if (established_ && !failed_) {
-    ERR_clear_error();
     SSL_shutdown(ssl_);
+    ERR_clear_error();
   }
   ::shutdown(fd_.get(), SHUT_WR);
 }

@@ -88,7 +88,7 @@ class TlsStream final : public SocketStream {
   void finish() override;
 
  private:
-  IoResult settle(int code, bool writing);
+  IoResult settle(bool writing);
 
   detail::TlsWire wire_;
   std::shared_ptr<const void> keep_;

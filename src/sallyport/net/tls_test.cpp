@@ -494,6 +494,19 @@ TEST_CASE("tls: close_notify is an end, a connection cut without it is a failure
     CHECK(wait_for(pair.loop, pair.server->waiter.write_all(pair.server->stream, bytes_of("bye"), pair.soon())).ok());
     CHECK(pair.read(*pair.client).value() == "bye");
   }
+  SUBCASE("orderly, with errors of others in the thread's queue") {
+    std::array<Byte, 16> buffer;
+    ERR_raise(ERR_LIB_PEM, ERR_R_PASSED_NULL_PARAMETER);
+    CHECK(pair.server->stream.read(buffer).status == IoStatus::would_block);
+    pair.client->stream.finish();
+    CHECK(pair.read(*pair.server).error().detail == "stream ended");
+  }
+  SUBCASE("a fatal alert") {
+    const std::string_view no_record = "this is no record of TLS";
+    REQUIRE(::send(pair.server_socket, no_record.data(), no_record.size(), 0) > 0);
+    CHECK(pair.read(*pair.client).error().detail == "stream failed");
+    CHECK(pair.read(*pair.server).error().detail == "stream failed");
+  }
   SUBCASE("cut") {
     pair.client.reset();
     const auto failed = pair.read(*pair.server);
