@@ -39,7 +39,8 @@ int trouble_of(SSL* ssl) {
 int bio_write(BIO* bio, const char* data, int length) {
   const auto& wire = *static_cast<const detail::TlsWire*>(BIO_get_data(bio));
   BIO_clear_retry_flags(bio);
-  const ssize_t count = ::send(wire.fd, data, static_cast<std::size_t>(length), MSG_NOSIGNAL);
+  const int flags = MSG_NOSIGNAL | (wire.more ? MSG_MORE : 0);
+  const ssize_t count = ::send(wire.fd, data, static_cast<std::size_t>(length), flags);
   if (count < 0 && (errno == EAGAIN || errno == EINTR)) BIO_set_retry_write(bio);
   return static_cast<int>(count);
 }
@@ -277,8 +278,10 @@ IoResult TlsStream::write(Bytes from) {
   std::size_t taken = 0;
   while (taken < from.size()) {
     std::size_t count = 0;
+    wire_.more = from.size() - taken > SSL3_RT_MAX_PLAIN_LENGTH;
     const int code = SSL_write_ex(ssl_, from.data() + taken, from.size() - taken, &count);
     if (code != 1) {
+      wire_.more = false;
       const IoResult result = settle(true);
       if (taken > 0 && !failed_) break;
       return result;
