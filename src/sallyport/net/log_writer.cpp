@@ -13,6 +13,9 @@ namespace sallyport::net {
 namespace {
 
 constexpr auto longest_end = std::chrono::seconds(2);
+// A line waits this long for others: one wake-up and one write for each would cost a busy gateway more than the lines.
+constexpr auto gathering = std::chrono::milliseconds(10);
+constexpr std::size_t enough = 64 * 1024;
 
 void write_all(int fd, std::string_view text) {
   while (!text.empty()) {
@@ -51,15 +54,18 @@ LogWriter::~LogWriter() {
 }
 
 void LogWriter::write(std::string_view line) {
+  bool tell = false;
   {
     const std::scoped_lock lock(state_->mutex);
-    if (state_->queued.size() + line.size() > state_->most) {
+    const std::size_t before = state_->queued.size();
+    if (before + line.size() > state_->most) {
       ++state_->dropped;
       return;
     }
     state_->queued += line;
+    tell = before == 0 || (before < enough && state_->queued.size() >= enough);
   }
-  state_->changed.notify_all();
+  if (tell) state_->changed.notify_all();
 }
 
 std::uint64_t LogWriter::dropped() const {
@@ -76,6 +82,7 @@ void LogWriter::run(const std::shared_ptr<State>& state) {
   std::unique_lock lock(state->mutex);
   for (;;) {
     state->changed.wait(lock, [&] { return state->ending || !state->queued.empty(); });
+    state->changed.wait_for(lock, gathering, [&] { return state->ending || state->queued.size() >= enough; });
     if (state->queued.empty()) break;
     std::string text = std::exchange(state->queued, {});
     if (state->dropped != state->dropped_told) {

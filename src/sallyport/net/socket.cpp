@@ -27,6 +27,12 @@ IoResult from_errno() {
   return {IoStatus::failed};
 }
 
+bool is_connected(const Fd& fd) {
+  sockaddr_storage peer{};
+  socklen_t length = sizeof peer;
+  return ::getpeername(fd.get(), reinterpret_cast<sockaddr*>(&peer), &length) == 0;
+}
+
 in_addr mapped_v4(const in6_addr& address) {
   in_addr v4;
   std::memcpy(&v4, address.s6_addr + 12, 4);
@@ -135,7 +141,12 @@ std::string Endpoint::text() const {
   return (bracketed ? "[" + host + "]" : host) + ":" + std::to_string(port());
 }
 
-Readiness::Readiness(Loop& loop, int fd) : loop_(loop), fd_(fd), interest_(EPOLLIN) {
+Readiness::Readiness(Loop& loop, int fd, First first)
+    : loop_(loop),
+      fd_(fd),
+      interest_(first == First::readable ? EPOLLIN : EPOLLOUT),
+      paused_(first == First::writable),
+      wants_write_(first == First::writable) {
   loop_.add(fd_, interest_, *this);
 }
 
@@ -150,18 +161,19 @@ void Readiness::attach(Wake& wake, std::uint32_t readable, std::uint32_t writabl
   if (hung_up_) wake_->raise(readable_ | writable_);
 }
 
+// What is paused stays in the kernel's list until there is something to report: most pauses end before that, and cost nothing then.
 void Readiness::update() {
-  const std::uint32_t interest =
-      (paused_ || needs_room_ ? 0U : std::uint32_t{EPOLLIN}) | (wants_write_ ? std::uint32_t{EPOLLOUT} : 0U);
+  const std::uint32_t reading = needs_room_ ? 0U : paused_ ? interest_ & EPOLLIN : std::uint32_t{EPOLLIN};
+  set_interest(reading | (wants_write_ ? std::uint32_t{EPOLLOUT} : 0U));
+}
+
+void Readiness::set_interest(std::uint32_t interest) {
   if (interest == interest_) return;
   interest_ = interest;
   if (!hung_up_) loop_.modify(fd_, interest_, *this);
 }
 
-void Readiness::pause_reading() {
-  paused_ = true;
-  update();
-}
+void Readiness::pause_reading() { paused_ = true; }
 
 void Readiness::resume_reading() {
   paused_ = false;
@@ -188,7 +200,13 @@ void Readiness::on_io(std::uint32_t epoll_events) {
     hung_up_ = true;
     bits = readable_ | writable_;
   }
-  if (epoll_events & EPOLLIN) bits |= readable_;
+  if (epoll_events & EPOLLIN) {
+    if (paused_) {
+      set_interest(interest_ & ~std::uint32_t{EPOLLIN});
+    } else {
+      bits |= readable_;
+    }
+  }
   if (epoll_events & EPOLLOUT) {
     bits |= writable_;
     if (std::exchange(needs_room_, false)) bits |= readable_;
@@ -225,11 +243,11 @@ Task<Result<Fd>> connect(Waiter& waiter, const Endpoint& to, Deadline deadline) 
   if (to.family() != AF_UNIX) set_option(fd.get(), IPPROTO_TCP, TCP_NODELAY);
   if (::connect(fd.get(), to.address(), static_cast<socklen_t>(to.length())) == 0) co_return fd;
   if (errno != EINPROGRESS) co_return Error{Reason::upstream_unavailable, to.text() + ": " + errno_text()};
+  // On this machine the other side has answered before the call was over.
+  if (!waiter.interruption() && is_connected(fd)) co_return fd;
 
-  Readiness readiness(waiter.wake().loop(), fd.get());
+  Readiness readiness(waiter.wake().loop(), fd.get(), Readiness::First::writable);
   readiness.attach(waiter.wake(), Waiter::readable, Waiter::writable);
-  readiness.pause_reading();
-  readiness.want_write();
   for (;;) {
     CO_TRY_OK(co_await waiter.wait_for(Waiter::writable, deadline));
     int problem = 0;
@@ -237,9 +255,7 @@ Task<Result<Fd>> connect(Waiter& waiter, const Endpoint& to, Deadline deadline) 
     ::getsockopt(fd.get(), SOL_SOCKET, SO_ERROR, &problem, &size);
     if (problem != 0) co_return Error{Reason::upstream_unavailable, to.text() + ": " + std::strerror(problem)};
     // Another stream of the same waiter may have raised the bit: a client that hangs up while its backend is dialled.
-    sockaddr_storage peer{};
-    socklen_t length = sizeof peer;
-    if (::getpeername(fd.get(), reinterpret_cast<sockaddr*>(&peer), &length) == 0) co_return fd;
+    if (is_connected(fd)) co_return fd;
   }
 }
 

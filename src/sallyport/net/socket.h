@@ -58,7 +58,9 @@ class Endpoint {
 /// Raises bits on a Wake for one descriptor; the part that all socket streams share.
 class Readiness final : public IoHandler {
  public:
-  Readiness(Loop& loop, int fd);
+  /// From the start reports what can be read, or, of a socket that is being connected, that it takes bytes.
+  enum class First : std::uint8_t { readable, writable };
+  Readiness(Loop& loop, int fd, First first = First::readable);
   ~Readiness() override;
   Readiness(const Readiness&) = delete;
   Readiness& operator=(const Readiness&) = delete;
@@ -81,6 +83,7 @@ class Readiness final : public IoHandler {
 
  private:
   void update();
+  void set_interest(std::uint32_t interest);
 
   Loop& loop_;
   int fd_;
