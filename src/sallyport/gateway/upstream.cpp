@@ -69,7 +69,7 @@ net::Task<Result<std::unique_ptr<net::Stream>>> UpstreamPool::connect_to(const B
     Result<net::Fd> fd = co_await net::connect(waiter, endpoint, deadline);
     if (!fd.ok()) {
       last = fd.error();
-      if (waiter.interruption() || last.reason == deadline.late) break;
+      if (waiter.interruption() || last.reason == deadline.late || last.reason == Reason::server_overloaded) break;
       continue;
     }
     if (backend.url().kind != http::UpstreamUrl::Kind::tls) {
@@ -105,7 +105,8 @@ net::Task<Result<UpstreamPool::Dialled>> UpstreamPool::dial(net::Waiter& waiter)
       co_return Dialled{std::move(stream).value(), std::move(place)};
     }
     last = stream.error();
-    if (waiter.interruption()) break;
+    // What this process lacks says nothing about the backend.
+    if (waiter.interruption() || last.reason == Reason::server_overloaded) break;
     backend->set_healthy(false);
   }
   co_return last;

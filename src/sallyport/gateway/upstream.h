@@ -71,7 +71,7 @@ class UpstreamPool {
 
   /// Connects to the healthy backend with the fewest connections (TLS and all), and to the next when that fails; a backend that
   /// failed is passed over until watch() has reached it again. When none is healthy all are tried.
-  /// Errors: `upstream.unavailable`, `upstream.timeout`, the waiter's interruption.
+  /// Errors: `upstream.unavailable`, `upstream.timeout`, `server.overloaded`, the waiter's interruption.
   struct Dialled {
     std::unique_ptr<net::Stream> stream;
     BackendPlace place;

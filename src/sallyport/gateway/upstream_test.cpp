@@ -1,6 +1,11 @@
 #include "sallyport/gateway/upstream.h"
 
 #include <doctest/doctest.h>
+#include <sys/resource.h>
+
+#include <memory>
+
+#include "sallyport/net/loopback.h"
 
 namespace sallyport::gateway {
 namespace {
@@ -42,6 +47,27 @@ TEST_SUITE("upstream") {
     CHECK(!after->backends()[0]->healthy());
     CHECK(after->backends()[1]->connections() == 0);
     CHECK(after->backends()[1]->healthy());
+  }
+
+  TEST_CASE("a backend is not blamed for the descriptors that the gateway lacks, but for refusing a connection") {
+    SystemClock clock;
+    net::Loop loop(clock);
+    net::Waiter waiter(loop);
+    auto listener = std::make_unique<net::testing::Loopback>(loop);
+    const auto pool = UpstreamPool::make(settings_of({"ws://" + listener->endpoint().text() + "/"}), nullptr).value();
+    rlimit before{};
+    REQUIRE(::getrlimit(RLIMIT_NOFILE, &before) == 0);
+    const rlimit none{0, before.rlim_max};
+    REQUIRE(::setrlimit(RLIMIT_NOFILE, &none) == 0);
+    const auto refused = net::testing::wait_for(loop, pool->dial(waiter));
+    REQUIRE(::setrlimit(RLIMIT_NOFILE, &before) == 0);
+    CHECK(refused.error().reason == Reason::server_overloaded);
+    CHECK(pool->backends()[0]->healthy());
+    CHECK(net::testing::wait_for(loop, pool->dial(waiter)).ok());
+
+    listener.reset();
+    CHECK(net::testing::wait_for(loop, pool->dial(waiter)).error().reason == Reason::upstream_unavailable);
+    CHECK(!pool->backends()[0]->healthy());
   }
 
   TEST_CASE("a route without a backend is refused") {

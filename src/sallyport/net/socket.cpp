@@ -239,7 +239,7 @@ void PlainStream::finish() { ::shutdown(fd_.get(), SHUT_WR); }
 
 Task<Result<Fd>> connect(Waiter& waiter, const Endpoint& to, Deadline deadline) {
   Fd fd(::socket(to.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
-  if (!fd) co_return Error{Reason::upstream_unavailable, "socket: " + errno_text()};
+  if (!fd) co_return Error{Reason::server_overloaded, "no descriptor to connect with: " + errno_text()};
   if (to.family() != AF_UNIX) set_option(fd.get(), IPPROTO_TCP, TCP_NODELAY);
   if (::connect(fd.get(), to.address(), static_cast<socklen_t>(to.length())) == 0) co_return fd;
   if (errno != EINPROGRESS) co_return Error{Reason::upstream_unavailable, to.text() + ": " + errno_text()};

@@ -123,7 +123,8 @@ class PlainStream final : public SocketStream {
 };
 
 /// Connects without blocking. The descriptor is ready to be made a stream.
-/// Errors: `upstream.unavailable`, `deadline.late`, the waiter's interruption.
+/// Errors: `upstream.unavailable`, `server.overloaded` when this process has no descriptor left, `deadline.late`, the waiter's
+/// interruption.
 Task<Result<Fd>> connect(Waiter& waiter, const Endpoint& to, Deadline deadline);
 
 /// A socket bound and listening, with SO_REUSEPORT so that each loop has its own.
