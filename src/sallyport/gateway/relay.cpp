@@ -14,6 +14,8 @@ namespace {
 constexpr int reads_per_turn = 4;
 // What a slow side must take in the time of `slow_consumer` not to be cut.
 constexpr std::size_t least_progress = 64 * 1024;
+// For the answers to what a side said before it broke the protocol; the other side's close frame ends it sooner.
+constexpr Duration most_for_last_words = std::chrono::milliseconds(500);
 
 ws::Mask new_mask(crypto::Random& random) {
   ws::Mask mask;
@@ -112,7 +114,7 @@ bool Relay::relay_units(Side& from) {
     run = {};
   };
   for (;;) {
-    if (phase_ == Phase::open && must_wait(from)) {
+    if (is_heard(from) && must_wait(from)) {
       send_run();
       hold_back(from);
       return false;
@@ -144,7 +146,7 @@ bool Relay::relay_units(Side& from) {
     }
   }
   send_run();
-  if (phase_ == Phase::open && to.blocked()) {
+  if (is_heard(from) && to.blocked()) {
     hold_back(from);
     return false;
   }
@@ -153,7 +155,7 @@ bool Relay::relay_units(Side& from) {
 
 Result<Relay::Fate> Relay::judge(Side& from, const ws::Unit& unit) {
   if (unit.kind == ws::Unit::Kind::close) return take_close(from, unit);
-  if (phase_ != Phase::open) return Fate::drop;
+  if (!is_heard(from)) return Fate::drop;
   if (unit.kind == ws::Unit::Kind::pong && judge_pong(from, unit) == Fate::drop) return Fate::drop;
   if (!is_client(from)) {
     if (unit.kind == ws::Unit::Kind::ping) ++pongs_owed_;
@@ -174,7 +176,7 @@ Result<Relay::Fate> Relay::judge_message(Side& from, const ws::Unit& unit) {
     const Bytes text = unit.unmask_into(plain);
     if (is_client(from) ? ws::is_control_text(text) : ws::may_pass_for_notice(text)) {
       if (is_client(from)) {
-        TRY_OK(take_control(text));
+        if (phase_ == Phase::open) TRY_OK(take_control(text));
       } else {
         // Only the gateway speaks on this channel: another user's text, sent on by the backend, must not pass for its word.
         context_.metrics.control_spoofed.add();
@@ -214,7 +216,7 @@ Relay::Fate Relay::take_close(Side& from, const ws::Unit& unit) {
     close_deadline_ = loop_.now() + context_.limits.close_timeout;
     schedule();
   }
-  if (to.close_sent) return Fate::drop;
+  if (to.close_sent || to.failed) return Fate::drop;
   to.close_sent = true;
   return Fate::forward;
 }
@@ -294,20 +296,26 @@ void Relay::flush(Side& to) {
 }
 
 void Relay::begin_close(const Error& error, By by) {
-  if (phase_ != Phase::open) return;
+  if (phase_ != Phase::open) {
+    if (by != By::gateway) return;
+    last_words_until_ = loop_.now();
+    return end_last_words();
+  }
   phase_ = Phase::closing;
   const ReasonRow& why = row(error.reason);
   ending_ = {error.reason, by, why.close_code, error.detail};
   close_deadline_ = loop_.now() + context_.limits.close_timeout;
-  // Whoever broke the protocol is told so; the other side only that this connection is over.
+  last_words_until_ = loop_.now() + std::min<Duration>(most_for_last_words, context_.limits.close_timeout);
+  // Whoever broke the protocol is told so, once it has the answers to what it said before (end_last_words); the other
+  // side only that this connection is over.
   const bool backend_at_fault = by == By::backend && error.reason != Reason::upstream_closed;
   if (backend_at_fault) {
     const ReasonRow& told = row(Reason::upstream_protocol);
     ending_.code = told.close_code;
     send_close(client_, told.close_code, told.told);
-    send_close(backend_, why.close_code, why.told);
+    if (!backend_.failed) send_close(backend_, why.close_code, why.told);
   } else {
-    send_close(client_, why.close_code, why.told);
+    if (!client_.failed) send_close(client_, why.close_code, why.told);
     send_close(backend_, error.reason == Reason::peer_gone ? ws::close_code::going_away : why.close_code, why.told);
   }
   for (Side* side : {&client_, &backend_}) {
@@ -317,8 +325,23 @@ void Relay::begin_close(const Error& error, By by) {
   schedule();
 }
 
+void Relay::end_last_words() {
+  for (Side* side : {&client_, &backend_}) {
+    Side& speaker = other(*side);
+    if (!has_last_words(speaker)) continue;
+    const bool may_go_on = !speaker.close_received && !speaker.ended && !speaker.failed;
+    if (may_go_on && loop_.now() < last_words_until_) continue;
+    const ReasonRow& why = row(ending_.reason);
+    send_close(*side, why.close_code, why.told);
+    if (speaker.ended) continue;
+    speaker.stream.resume_reading();
+    waiter_.wake().raise(speaker.readable_bit);
+  }
+}
+
 void Relay::finish_if_done() {
   if (phase_ != Phase::closing) return;
+  end_last_words();
   const bool late = loop_.now() >= close_deadline_;
   for (Side* side : {&client_, &backend_}) {
     // Who asked for the end and will get no answer from the other side gets its own code back (RFC 6455 §5.5.1).
@@ -465,7 +488,7 @@ void Relay::check_progress(Side& side, Instant now) {
 }
 
 void Relay::schedule() {
-  Instant next = close_deadline_;
+  Instant next = last_words_until_ > loop_.now() ? std::min(last_words_until_, close_deadline_) : close_deadline_;
   if (phase_ == Phase::open) {
     next = std::min(session_ends_at_, expires_at_);
     if (!noticed_) next = std::min(next, notice_at_);

@@ -106,6 +106,9 @@ class Relay {
   Side& other(Side& side) { return &side == &client_ ? backend_ : client_; }
   bool is_client(const Side& side) const { return &side == &client_; }
   By by(const Side& side) const { return is_client(side) ? By::client : By::backend; }
+  // The other side broke the protocol and is not told yet, because this one may have answers for what was said before.
+  bool has_last_words(Side& from) { return other(from).failed && !other(from).close_sent && !other(from).ended; }
+  bool is_heard(Side& from) { return phase_ == Phase::open || has_last_words(from); }
   // What it sends would have nowhere to go now, so it is not read.
   bool must_wait(Side& from) { return other(from).blocked() || (is_client(from) && renewal_); }
 
@@ -123,6 +126,7 @@ class Relay {
   void send_close(Side& to, std::uint16_t code, std::string_view reason);
   void flush(Side& to);
   void begin_close(const Error& error, By by);
+  void end_last_words();
   void finish_if_done();
 
   static net::Task<void> renew(Relay& relay, Secret token);
@@ -154,6 +158,7 @@ class Relay {
   Instant expires_at_{};
   Instant session_ends_at_{};
   Instant close_deadline_{};
+  Instant last_words_until_{};
   bool noticed_ = false;
   bool spoof_logged_ = false;
   std::uint32_t pongs_owed_ = 0;  // by the client, for pings of the backend

@@ -808,6 +808,7 @@ TEST_SUITE("relay") {
       REQUIRE(frames.size() == 2);
       CHECK(frames[0] == text("good"));
       CHECK(frames[1].code() == bad.code);
+      scene.from_backend(backend_close(1000));
       check_closed(scene.to_client(), bad.code);
       CHECK(scene.client.finished());  // nothing it says can be read any more; that asks it for its end
       CHECK(!scene.ending);
@@ -826,9 +827,101 @@ TEST_SUITE("relay") {
       REQUIRE(frames.size() == 2);
       CHECK(frames[0] == text("good"));
       CHECK(frames[1].code() == 1011);
-      check_closed(scene.to_backend(), bad.code);
       scene.from_client(client_close(1011));
+      check_closed(scene.to_backend(), bad.code);
       check_ending(scene, bad.reason, By::backend, 1011);
+    }
+  }
+
+  TEST_CASE("who breaks the protocol still gets the answers to what it said before") {
+    SUBCASE("the client") {
+      RelayScene scene;
+      scene.start();
+      scene.from_client(client_text("good") + "\xf1");
+      CHECK(scene.to_client().empty());
+      scene.from_backend(backend_text("answer") + frame(Role::server, Opcode::ping, "p") + backend_close(1002) +
+                         backend_text("behind"));
+      const Frames frames = scene.to_client();
+      REQUIRE(frames.size() == 3);
+      CHECK(frames[0] == text("answer"));
+      CHECK(frames[1].opcode == Opcode::ping);
+      CHECK(frames[2].code() == 1002);
+      CHECK(frames[2].payload.substr(2) == row(Reason::frame_malformed).told);
+      scene.client.end();
+      scene.turn();
+      check_ending(scene, Reason::frame_malformed, By::client, 1002);
+    }
+    SUBCASE("the backend") {
+      RelayScene scene;
+      scene.start();
+      scene.from_backend(backend_text("good") + "\xf1");
+      CHECK(scene.to_backend().empty());
+      scene.from_client(client_text("answer") + client_close(1011));
+      const Frames frames = scene.to_backend();
+      REQUIRE(frames.size() == 2);
+      CHECK(frames[0] == text("answer"));
+      CHECK(frames[1].code() == 1002);
+      check_ending(scene, Reason::frame_malformed, By::backend, 1011);
+    }
+  }
+
+  TEST_CASE("answers are not waited for any longer") {
+    RouteSettings settings = route_settings();
+    settings.limits.messages = {2, std::chrono::hours(1)};
+    RelayScene scene(settings, Channel::on);
+    scene.start();
+    (void)scene.to_client();
+    SUBCASE("than half a second") {
+      scene.from_client("\xf1");
+      scene.pass(500ms - 1ms);
+      CHECK(scene.to_client().empty());
+      scene.pass(1ms);
+      check_closed(scene.to_client(), 1002);
+      scene.from_backend(backend_text("late"));
+      CHECK(scene.to_client().empty());
+    }
+    SUBCASE("than the other side is there") {
+      scene.from_client("\xf1");
+      scene.backend.end();
+      scene.turn();
+      check_closed(scene.to_client(), 1002);
+    }
+    SUBCASE("than the other side keeps to the protocol") {
+      scene.from_client("\xf1");
+      scene.from_backend("\xf1");
+      check_closed(scene.to_client(), 1002);
+    }
+    SUBCASE("than the session holds") {
+      scene.from_client("\xf1");
+      scene.session->close(Error{Reason::credential_revoked, ""});
+      scene.from_backend(backend_text("secret"));
+      check_closed(scene.to_client(), 1002);
+    }
+    SUBCASE("than what is kept for a slow side is bounded") {
+      scene.client.limit_room(0);
+      scene.from_client("\xf1");
+      for (int i = 0; i < 100; ++i) scene.backend.yield(backend_text(std::string(100'000, 'x')));
+      scene.turn();
+      CHECK(scene.backend.reading_paused());
+      CHECK(!scene.backend.exhausted());
+      scene.pass(500ms);
+      CHECK(!scene.backend.reading_paused());
+    }
+    SUBCASE("than somebody is there to get them") {
+      scene.from_backend("\xf1");
+      scene.backend.fail();
+      scene.turn();
+      scene.from_client(client_text("answer"));
+      CHECK(scene.to_backend().empty());
+      scene.from_client(client_close(1011));
+      check_ending(scene, Reason::frame_malformed, By::backend, 1011);
+    }
+    SUBCASE("and they are judged as ever") {
+      scene.from_backend("\xf1");
+      scene.from_client(client_text("1") + client_text(R"({"$sallyport":{"op":"refresh","token":"wait"}})") +
+                        client_text("over the rate") + client_text("behind"));
+      CHECK(scene.to_backend() == Frames{text("1")});
+      CHECK(!scene.authenticator->waiting);
     }
   }
 
