@@ -238,7 +238,7 @@ net::Task<Result<Connection::Upstream>> Connection::open_upstream(const http::Up
       break;
     }
     answer.resize(before + *count);
-    CO_TRY(auto switching, http::parse_switching(bytes_of(answer), progress, accept, request.subprotocols));
+    CO_TRY(auto switching, http::parse_switching(bytes_of(answer), progress, accept, {request.subprotocols, options.deflate}));
     if (!switching) continue;
     upstream.subprotocol = std::move(switching->subprotocol);
     upstream.early = answer.substr(switching->consumed);

@@ -162,6 +162,7 @@ Result<UpstreamRequest> make_upstream_request(const Upgrade& upgrade, const Forw
     offer.append(offer.empty() ? "" : ", ").append(subprotocol);
   }
   if (!offer.empty()) writer.field("Sec-WebSocket-Protocol", offer);
+  if (!options.deflate.empty()) writer.field("Sec-WebSocket-Extensions", offer_text(options.deflate));
 
   const std::vector<std::string> dropped = dropped_names(upgrade, options);
   for (const Field field : upgrade.headers()) {

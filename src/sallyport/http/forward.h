@@ -8,6 +8,7 @@
 
 #include "sallyport/base/result.h"
 #include "sallyport/http/authority.h"
+#include "sallyport/http/deflate.h"
 #include "sallyport/http/headers.h"
 #include "sallyport/http/upgrade.h"
 
@@ -44,6 +45,8 @@ struct ForwardOptions {
   std::string client_address;
   /// The scheme the client sees, for X-Forwarded-Proto.
   Scheme client_scheme = Scheme::https;
+  /// What is offered of permessage-deflate; no other extension ever is.
+  std::vector<DeflateParameters> deflate;
   Strip strip;
   /// Written last. A field of the client that has one of these names, or a twin of it, is dropped.
   Headers added;

@@ -32,6 +32,15 @@ Request forwarded(const Upgrade& from, const ForwardOptions& options) {
   return read.value->request();
 }
 
+TEST_CASE("extensions are offered as the gateway says, never as the client did") {
+  const Upgrade from = upgrade("/", "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits=9, x\r\n");
+  CHECK(forwarded(from, {.key = key}).headers().count("sec-websocket-extensions") == 0);
+  const Request out = forwarded(from, {.key = key, .deflate = {offer_deflate({.window_bits = 11})}});
+  CHECK(out.headers().count("sec-websocket-extensions") == 1);
+  CHECK(out.headers().find("sec-websocket-extensions") ==
+        "permessage-deflate; server_no_context_takeover; client_no_context_takeover; client_max_window_bits=11");
+}
+
 TEST_CASE("the backend gets what was routed on, with our own handshake") {
   const Request out =
       forwarded(upgrade("/%77s/%c3%bc?a=%41",

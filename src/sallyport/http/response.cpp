@@ -137,18 +137,20 @@ std::string make_refusal(Reason reason, const RefusalOptions& options) {
   return response_text(status, fields, status == 426 ? "close, upgrade" : "close", body);
 }
 
-std::string make_switching(std::string_view accept_key, std::optional<std::string_view> subprotocol) {
+std::string make_switching(std::string_view accept_key, std::optional<std::string_view> subprotocol,
+                           const std::optional<DeflateParameters>& deflate) {
   std::string out = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n";
   append_field(out, "Sec-WebSocket-Accept", accept_key);
   if (subprotocol) {
     SALLYPORT_CHECK(is_token(*subprotocol));
     append_field(out, "Sec-WebSocket-Protocol", *subprotocol);
   }
+  if (deflate) append_field(out, "Sec-WebSocket-Extensions", answer_text(*deflate));
   return out.append("\r\n");
 }
 
 Result<std::optional<Switching>> parse_switching(Bytes received, HeadProgress& progress,
-                                                 std::string_view expected_accept, std::span<const std::string> offered,
+                                                 std::string_view expected_accept, const Offered& offered,
                                                  const Limits& limits) {
   std::optional<Switching> incomplete;
   if (!progress.start_line_done()) {
@@ -174,18 +176,17 @@ Result<std::optional<Switching>> parse_switching(Bytes received, HeadProgress& p
   if (accepts.size() != 1 || accepts.front() != expected_accept) {
     return upstream_protocol("backend's 101 has a wrong Sec-WebSocket-Accept");
   }
-  if (headers.count("sec-websocket-extensions") > 0)
-    return upstream_protocol("backend's 101 has an extension that was not offered");
   if (headers.count("transfer-encoding") > 0) return upstream_protocol("backend's 101 has a Transfer-Encoding");
   for (const std::string_view length : headers.find_all("content-length")) {
     if (length != "0") return upstream_protocol("backend's 101 has a body");
   }
   Switching out;
+  TRY(out.deflate, parse_deflate_answer(headers, offered.deflate));
   out.consumed = progress.size();
   const auto subprotocols = headers.find_all("sec-websocket-protocol");
   if (subprotocols.size() > 1) return upstream_protocol("backend's 101 names two subprotocols");
   if (!subprotocols.empty()) {
-    if (std::find(offered.begin(), offered.end(), subprotocols.front()) == offered.end()) {
+    if (std::ranges::find(offered.subprotocols, subprotocols.front()) == offered.subprotocols.end()) {
       return upstream_protocol("backend's 101 names a subprotocol that was not offered");
     }
     out.subprotocol = std::string(subprotocols.front());

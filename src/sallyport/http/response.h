@@ -8,6 +8,7 @@
 
 #include "sallyport/base/bytes.h"
 #include "sallyport/base/result.h"
+#include "sallyport/http/deflate.h"
 #include "sallyport/http/head.h"
 #include "sallyport/http/headers.h"
 
@@ -35,12 +36,20 @@ struct RefusalOptions {
 std::string make_refusal(Reason reason, const RefusalOptions& options = {});
 
 /// The 101 that opens the tunnel.
-/// Spec: RFC 6455 §4.2.2; no extension is ever agreed to.
-std::string make_switching(std::string_view accept_key, std::optional<std::string_view> subprotocol);
+/// Spec: RFC 6455 §4.2.2; permessage-deflate is the only extension ever agreed to.
+std::string make_switching(std::string_view accept_key, std::optional<std::string_view> subprotocol,
+                           const std::optional<DeflateParameters>& deflate = {});
+
+/// What our handshake offered to a backend. Lifetime: views.
+struct Offered {
+  std::span<const std::string> subprotocols;
+  std::span<const DeflateParameters> deflate;
+};
 
 /// A backend's 101.
 struct Switching {
   std::optional<std::string> subprotocol;
+  std::optional<DeflateParameters> deflate;
   /// Bytes of `received` that the head took; what follows are frames.
   std::size_t consumed = 0;
 };
@@ -50,10 +59,9 @@ struct Switching {
 /// soon as its line is complete, and nothing of the answer but the status gets into the detail.
 /// Trust:  `received` is hostile. `offered` is what our request offered.
 /// Errors: `upstream.refused` for another status; `upstream.protocol` for everything else.
-/// Spec:   RFC 6455 §4.1. Stricter: only HTTP/1.1; Upgrade and Sec-WebSocket-Accept exactly once; no extension, since
-///         none was offered; no Transfer-Encoding, no Content-Length but 0.
+/// Spec:   RFC 6455 §4.1. Stricter: only HTTP/1.1; Upgrade and Sec-WebSocket-Accept exactly once; no Transfer-Encoding, no Content-Length but 0.
 Result<std::optional<Switching>> parse_switching(Bytes received, HeadProgress& progress,
-                                                 std::string_view expected_accept, std::span<const std::string> offered,
+                                                 std::string_view expected_accept, const Offered& offered,
                                                  const Limits& limits = {});
 
 }  // namespace sallyport::http

@@ -55,11 +55,15 @@ TEST_CASE("the 101") {
         "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: "
         "abc=\r\n\r\n");
   CHECK(has(make_switching("abc=", "chat"), "\r\nSec-WebSocket-Protocol: chat\r\n\r\n"));
+  CHECK(has(make_switching("abc=", std::nullopt, DeflateParameters{.server_max_window_bits = 10}),
+            "\r\nSec-WebSocket-Extensions: permessage-deflate; server_max_window_bits=10\r\n\r\n"));
   CHECK_THROWS_AS(make_switching("abc=", "a b"), BugError);
 }
 
 const std::string accept = accept_key("dGhlIHNhbXBsZSBub25jZQ==");
-const std::vector<std::string> offered = {"chat", "v2"};
+const std::vector<std::string> subprotocols = {"chat", "v2"};
+const std::vector<DeflateParameters> no_offers;
+const Offered offered{subprotocols, no_offers};
 const std::string good = make_switching(accept, std::nullopt);
 
 struct Answer {
@@ -100,6 +104,22 @@ TEST_CASE("only the right 101 opens the tunnel") {
   CHECK(verdict(with("Sec-WebSocket-Protocol: v2\r\n")) == "ok");
   CHECK(read(with("Sec-WebSocket-Protocol: v2\r\n"), 3).value.subprotocol == "v2");
   for (std::size_t size = 0; size < good.size(); ++size) CHECK(read(good.substr(0, size), 500).verdict == "incomplete");
+}
+
+TEST_CASE("a 101 agrees to no more compression than was offered") {
+  const std::vector<DeflateParameters> offers = {offer_deflate({.window_bits = 12})};
+  const auto answer = [&](std::string_view line, std::span<const DeflateParameters> to) {
+    HeadProgress progress;
+    return parse_switching(bytes_of(with(line)), progress, accept, {subprotocols, to});
+  };
+  const std::string line =
+      "Sec-WebSocket-Extensions: permessage-deflate; server_no_context_takeover; client_max_window_bits=12\r\n";
+  const auto agreed = answer(line, offers);
+  REQUIRE(agreed.ok());
+  REQUIRE((*agreed)->deflate.has_value());
+  CHECK((*agreed)->deflate->client_max_window_bits == 12);
+  CHECK(answer(line, no_offers).error().reason == Reason::upstream_protocol);
+  CHECK(!(*answer("", offers))->deflate.has_value());
 }
 
 TEST_CASE("another status is a refusal, and nothing but its number gets out") {

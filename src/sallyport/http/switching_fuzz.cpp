@@ -19,10 +19,13 @@ struct Outcome {
 };
 
 Outcome read(std::string_view text, std::size_t step) {
-  static const std::vector<std::string> offered = {"chat", "v2"};
+  static const std::vector<std::string> subprotocols = {"chat", "v2"};
+  static const std::vector<http::DeflateParameters> deflate = {
+      http::offer_deflate({.takeover = http::DeflatePolicy::Takeover::allowed, .window_bits = 12})};
   http::HeadProgress progress;
   for (std::size_t size = std::min(step, text.size());; size = std::min(size + step, text.size())) {
-    auto out = http::parse_switching(bytes_of(text.substr(0, size)), progress, "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=", offered);
+    auto out = http::parse_switching(bytes_of(text.substr(0, size)), progress,
+                                     "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=", {subprotocols, deflate});
     if (!out.ok()) return {static_cast<int>(out.error().reason), {}};
     if (out->has_value()) return {-1, **out};
     if (size == text.size()) return {-2, {}};
@@ -44,5 +47,6 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   SALLYPORT_CHECK(whole.value.consumed == split.value.consumed && whole.value.consumed <= size);
   SALLYPORT_CHECK(text.substr(0, 12) == "HTTP/1.1 101");
   SALLYPORT_CHECK(!whole.value.subprotocol || *whole.value.subprotocol == "chat" || *whole.value.subprotocol == "v2");
+  SALLYPORT_CHECK(!whole.value.deflate || whole.value.deflate->server_max_window_bits.value_or(15) <= 12);
   return 0;
 }
