@@ -11,6 +11,9 @@ namespace {
 // A declared length is reserved at once up to here; beyond, the buffer grows with what really arrives.
 constexpr std::size_t reserve_at_once = 256 * 1024;
 
+// What no deflate, however small its buffers, makes of `size` bytes: stored blocks are 5 bytes longer than their content.
+constexpr std::size_t most_compressed(std::size_t size) { return size + size / 8 + 64; }
+
 Unit::Kind kind_of(Opcode opcode) {
   switch (opcode) {
     case Opcode::text:
@@ -39,7 +42,7 @@ Bytes Unit::unmask_into(MutableBytes scratch) const {
   const Role from = first.masked ? Role::client : Role::server;
   std::size_t written = 0;
   for (Bytes left = wire; !left.empty();) {
-    const auto header = parse_header(left, from);
+    const auto header = parse_header(left, from, Extension::deflate);
     SALLYPORT_CHECK(header.ok() && header->has_value());
     const Bytes masked = left.subspan((*header)->header_length, (*header)->payload_length);
     unmask(masked, scratch.subspan(written), (*header)->mask);
@@ -94,7 +97,7 @@ Result<Unit> Assembler::next() {
     const Bytes ahead = input_.subspan(at_);
     const Bytes payload = ahead.first(std::min<std::uint64_t>(frame_.payload_length - seen_, ahead.size()));
     const bool control = is_control(frame_.opcode);
-    if (!control && first_.opcode == Opcode::text && !utf8_.add_masked(payload, frame_.mask, seen_)) {
+    if (!control && must_be_utf8() && !utf8_.add_masked(payload, frame_.mask, seen_)) {
       return fail(Reason::message_not_utf8, "text is not UTF-8");
     }
     at_ += payload.size();
@@ -104,7 +107,7 @@ Result<Unit> Assembler::next() {
     in_frame_ = false;
     if (control) return finish_control();
     if (frame_.fin) {
-      if (first_.opcode == Opcode::text && !utf8_.complete()) {
+      if (must_be_utf8() && !utf8_.complete()) {
         return fail(Reason::message_not_utf8, "text ends inside a character");
       }
       return finish_message();
@@ -130,7 +133,7 @@ Result<bool> Assembler::read_header() {
   const Bytes ahead = input_.subspan(at_);
   std::size_t taken = 0;
   if (partial_header_ == 0) {
-    TRY(const auto header, parse_header(ahead, from_));
+    TRY(const auto header, parse_header(ahead, from_, agreed_));
     frame_start_ = at_;
     frame_held_ = false;
     if (!header) {
@@ -145,7 +148,7 @@ Result<bool> Assembler::read_header() {
     const std::size_t fresh = std::min(ahead.size(), joined.size() - partial_header_);
     std::memcpy(joined.data(), held_.data() + held_.size() - partial_header_, partial_header_);
     std::memcpy(joined.data() + partial_header_, ahead.data(), fresh);
-    TRY(const auto header, parse_header(Bytes(joined.data(), partial_header_ + fresh), from_));
+    TRY(const auto header, parse_header(Bytes(joined.data(), partial_header_ + fresh), from_, agreed_));
     frame_start_ = held_.size() - partial_header_;
     frame_held_ = true;
     if (!header) {
@@ -176,7 +179,8 @@ Result<void> Assembler::check_frame() {
     frames_ = 0;
     utf8_ = {};
   }
-  if (frame_.payload_length > limits_.message_size - message_payload_) {
+  const std::size_t most = first_.compressed ? most_compressed(limits_.message_size) : limits_.message_size;
+  if (frame_.payload_length > most - message_payload_) {
     return Error{Reason::message_too_big, "message over " + std::to_string(limits_.message_size) + " bytes"};
   }
   message_payload_ += static_cast<std::size_t>(frame_.payload_length);

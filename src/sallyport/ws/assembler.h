@@ -26,7 +26,7 @@ struct Unit {
 
   /// The payload, unmasked and without frame headers. Nothing is copied for a single unmasked frame; otherwise it is
   /// written to the front of `scratch`, which holds `payload_size` bytes at least. Trust:    the content is hostile,
-  /// except that a text is UTF-8 and a close payload passed parse_close_payload. Lifetime: as long as both `wire` and
+  /// except that a text that is not compressed is UTF-8 and a close payload passed parse_close_payload. Lifetime: as long as both `wire` and
   /// `scratch`.
   Bytes unmask_into(MutableBytes scratch) const;
 };
@@ -50,7 +50,8 @@ struct Unit {
 /// Errors:   `frame.malformed`, `message.not_utf8` at the first bad byte, `message.too_big` by the declared length,
 /// close payloads
 ///           as parse_close_payload; nothing else. The first error is final: next() repeats it.
-/// Spec:     RFC 6455 §5, §8.1; extensions are not negotiated. Bytes after a close frame are dropped (§5.5.1).
+/// Spec:     RFC 6455 §5, §8.1; RFC 7692 §6 where it was agreed on: whether what is in a compressed message is UTF-8 is
+/// for whoever inflates it to see. Bytes after a close frame are dropped (§5.5.1).
 /// Lifetime: bytes given to feed() are viewed until next() says need_more or keep_rest() is called. A Unit with
 /// `in_input` is valid as
 ///           long as those bytes are, so that runs of such units can be written at once; any other only until the next
@@ -61,14 +62,16 @@ class Assembler {
   static constexpr std::size_t payload_per_frame = 64;
 
   struct Limits {
-    /// Payload bytes of one message.
+    /// Payload bytes of one message. A compressed one may be as much longer as deflate can make what it cannot
+    /// shorten.
     std::size_t message_size = 64 * 1024;
     /// Frames of one message, beyond one for each `payload_per_frame` bytes of its payload: bounds what empty and tiny
     /// fragments can cost, and lets a long message come in short frames. More are `message.too_big`.
     std::uint32_t frames = 1024;
   };
 
-  Assembler(Role from, Limits limits) : limits_(limits), from_(from) {}
+  Assembler(Role from, Limits limits, Extension agreed = Extension::none)
+      : limits_(limits), from_(from), agreed_(agreed) {}
   Assembler(const Assembler&) = delete;
   Assembler& operator=(const Assembler&) = delete;
 
@@ -99,6 +102,7 @@ class Assembler {
   Result<Unit> fail(Reason reason, const char* detail);
   Result<bool> read_header();
   Result<void> check_frame();
+  bool must_be_utf8() const { return first_.opcode == Opcode::text && !first_.compressed; }
   Result<Unit> finish_control();
   Unit finish_message();
   Unit absorb();
@@ -124,6 +128,7 @@ class Assembler {
   std::uint8_t partial_header_ = 0;  // bytes of an incomplete header at the end of held_
   Utf8Validator utf8_;
   Role from_;
+  Extension agreed_;
   Reason failure_{};
   bool failed_ = false;
   bool closed_ = false;

@@ -3,11 +3,9 @@
 #include "sallyport/ws/close.h"
 
 namespace sallyport::ws {
+namespace {
 
-void append_frame(std::string& out, Opcode opcode, Bytes payload, std::optional<Mask> mask) {
-  SALLYPORT_CHECK(!is_control(opcode) || payload.size() <= max_control_payload);
-  FrameHeader header;
-  header.opcode = opcode;
+void append(std::string& out, FrameHeader header, Bytes payload, std::optional<Mask> mask) {
   header.payload_length = payload.size();
   header.masked = mask.has_value();
   header.mask = mask.value_or(Mask{});
@@ -19,6 +17,18 @@ void append_frame(std::string& out, Opcode opcode, Bytes payload, std::optional<
     const MutableBytes copy(reinterpret_cast<Byte*>(out.data()) + body, payload.size());
     unmask(copy, copy, *mask);
   }
+}
+
+}  // namespace
+
+void append_frame(std::string& out, Opcode opcode, Bytes payload, std::optional<Mask> mask) {
+  SALLYPORT_CHECK(!is_control(opcode) || payload.size() <= max_control_payload);
+  append(out, {.opcode = opcode}, payload, mask);
+}
+
+void append_compressed(std::string& out, Opcode opcode, Bytes payload, std::optional<Mask> mask) {
+  SALLYPORT_CHECK(opcode == Opcode::text || opcode == Opcode::binary);
+  append(out, {.compressed = true, .opcode = opcode}, payload, mask);
 }
 
 void append_close(std::string& out, std::uint16_t code, std::string_view reason, std::optional<Mask> mask) {

@@ -15,6 +15,9 @@ namespace sallyport::ws {
 
 void append_frame(std::string& out, Opcode opcode, Bytes payload, std::optional<Mask> mask = {});
 
+/// A whole message whose `payload` was compressed (RFC 7692 §6.1).
+void append_compressed(std::string& out, Opcode opcode, Bytes payload, std::optional<Mask> mask = {});
+
 inline void append_text(std::string& out, std::string_view text, std::optional<Mask> mask = {}) {
   append_frame(out, Opcode::text, bytes_of(text), mask);
 }

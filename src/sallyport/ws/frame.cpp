@@ -15,11 +15,16 @@ std::uint64_t big_endian(Bytes bytes) {
 
 }  // namespace
 
-Result<std::optional<FrameHeader>> parse_header(Bytes bytes, Role from) {
+Result<std::optional<FrameHeader>> parse_header(Bytes bytes, Role from, Extension agreed) {
   if (bytes.empty()) return std::optional<FrameHeader>();
   FrameHeader header;
   header.fin = (bytes[0] & 0x80) != 0;
-  if ((bytes[0] & 0x70) != 0) return malformed("reserved bit set without an extension");
+  if ((bytes[0] & 0x70) != 0) {
+    const bool message_start = (bytes[0] & 0x0f) == 1 || (bytes[0] & 0x0f) == 2;
+    if ((bytes[0] & 0x30) != 0 || agreed != Extension::deflate || !message_start)
+      return malformed("reserved bit set without an extension");
+    header.compressed = true;
+  }
   const Byte opcode = bytes[0] & 0x0f;
   if (opcode > 10 || (opcode > 2 && opcode < 8)) return malformed("reserved opcode");
   header.opcode = static_cast<Opcode>(opcode);
@@ -56,7 +61,8 @@ std::size_t write_header(std::span<Byte, max_header_length> out, const FrameHead
   SALLYPORT_CHECK(length >> 63 == 0);
   const std::size_t length_bytes = length < 126 ? 0 : length < 65536 ? 2 : 8;
   const auto short_length = static_cast<Byte>(length_bytes == 0 ? length : length_bytes == 2 ? 126 : 127);
-  out[0] = static_cast<Byte>((header.fin ? 0x80 : 0) | static_cast<Byte>(header.opcode));
+  out[0] =
+      static_cast<Byte>((header.fin ? 0x80 : 0) | (header.compressed ? 0x40 : 0) | static_cast<Byte>(header.opcode));
   out[1] = static_cast<Byte>((header.masked ? 0x80 : 0) | short_length);
   std::size_t at = 2;
   for (std::size_t left = length_bytes; left > 0; --left) out[at++] = static_cast<Byte>(length >> (8 * (left - 1)));

@@ -14,6 +14,9 @@ enum class Role : std::uint8_t { client, server };
 
 enum class Opcode : std::uint8_t { continuation = 0, text = 1, binary = 2, close = 8, ping = 9, pong = 10 };
 
+/// What was agreed on beyond RFC 6455 with the one who sends.
+enum class Extension : std::uint8_t { none, deflate };
+
 constexpr bool is_control(Opcode opcode) { return static_cast<std::uint8_t>(opcode) >= 8; }
 
 /// The masking key of a frame, in wire order.
@@ -25,6 +28,7 @@ inline constexpr std::size_t max_control_payload = 125;
 struct FrameHeader {
   bool fin = true;
   bool masked = false;
+  bool compressed = false;  ///< RSV1, at the start of a message only (RFC 7692 §6)
   Opcode opcode = Opcode::binary;
   std::uint8_t header_length = 0;  ///< as parsed; write_header chooses its own
   Mask mask{};                     ///< all zero when not masked
@@ -36,9 +40,10 @@ struct FrameHeader {
 /// Reads the header at the front of `bytes`, sent by a peer of role `from`; nullopt while it is incomplete and what is
 /// there is not yet wrong. Trust:  `bytes` is hostile. Errors: `frame.malformed`; nothing else. Spec:   RFC 6455 §5.2,
 /// §5.3, §5.5: reserved bits are zero, opcodes known, control frames final and at most 125 bytes, lengths in
-///         minimal form and below 2^63, masked exactly when `from` is a client. What needs the frames before it (a
+///         minimal form and below 2^63, masked exactly when `from` is a client. With `agreed` deflate, RSV1 may be set on
+///         text and binary frames (RFC 7692 §6). What needs the frames before it (a
 ///         continuation without a start) is Assembler's to see.
-Result<std::optional<FrameHeader>> parse_header(Bytes bytes, Role from);
+Result<std::optional<FrameHeader>> parse_header(Bytes bytes, Role from, Extension agreed = Extension::none);
 
 /// Writes `header` in minimal form to the front of `out` and returns its length.
 std::size_t write_header(std::span<Byte, max_header_length> out, const FrameHeader& header);

@@ -25,10 +25,10 @@ void require(bool condition) {
 }
 
 template <class NextSize>
-Outcome run(Bytes stream, ws::Role from, bool stops, NextSize next_size) {
+Outcome run(Bytes stream, ws::Role from, ws::Extension agreed, bool stops, NextSize next_size) {
   Outcome outcome;
-  ws::Assembler assembler(from, {.message_size = message_limit, .frames = 16});
-  std::vector<Byte> scratch(message_limit);
+  ws::Assembler assembler(from, {.message_size = message_limit, .frames = 16}, agreed);
+  std::vector<Byte> scratch(2 * message_limit);
   while (!stream.empty() && !outcome.error) {
     const std::size_t size = std::min(stream.size(), next_size());
     const std::vector<Byte> read(stream.begin(), stream.begin() + static_cast<std::ptrdiff_t>(size));
@@ -41,7 +41,7 @@ Outcome run(Bytes stream, ws::Role from, bool stops, NextSize next_size) {
         break;
       }
       if (unit->kind == ws::Unit::Kind::need_more) break;
-      require(unit->payload_size <= message_limit);
+      require(unit->payload_size <= (unit->first.compressed ? 2 : 1) * message_limit);
       const Bytes payload = unit->unmask_into(scratch);
       require(payload.size() == unit->payload_size);
       outcome.units += static_cast<char>('0' + static_cast<int>(unit->kind));
@@ -61,10 +61,11 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (size < 2) return 0;
   const ws::Role from = (data[0] & 1) != 0 ? ws::Role::client : ws::Role::server;
   const bool stops = (data[0] & 2) != 0;
+  const ws::Extension agreed = (data[0] & 4) != 0 ? ws::Extension::deflate : ws::Extension::none;
   std::uint32_t seed = data[1] + 1u;
   const Bytes stream(data + 2, size - 2);
-  const Outcome whole = run(stream, from, false, [&] { return stream.size(); });
-  const Outcome cut = run(stream, from, stops, [&] {
+  const Outcome whole = run(stream, from, agreed, false, [&] { return stream.size(); });
+  const Outcome cut = run(stream, from, agreed, stops, [&] {
     seed = seed * 1664525 + 1013904223;
     return std::size_t{1} + (seed >> 16) % ((seed >> 8) % 4 == 0 ? 300 : 7);
   });
