@@ -2,11 +2,11 @@
 JOBS ?= $(shell nproc)
 E ?=
 .DEFAULT_GOAL := help
-.PHONY: help build demo test unit scenarios asan tsan gcc clang-16 fuzz bench conformance lint format generate clean
+.PHONY: help build demo test unit scenarios asan tsan gcc clang-16 fuzz bench bench-check bench-baseline bench-compare conformance lint format generate clean
 
 help:            ## lists these commands
 	@sed -nE 's/^([a-z0-9-]+): [^#]*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name line; do \
-	  printf '  make %-12s %s\n' "$$name" "$$line"; done
+	  printf '  make %-14s %s\n' "$$name" "$$line"; done
 
 build:           ## installs what is missing and builds build/release/sallyport
 	@scripts/packages build
@@ -15,7 +15,7 @@ build:           ## installs what is missing and builds build/release/sallyport
 demo:            ## runs the guarded chat on this machine; HEADLESS=1 plays its story in the terminal
 	@scripts/demo
 
-test: unit scenarios  ## everything that must pass: unit tests under sanitizers, scenarios and clients on the release build
+test: unit bench-check scenarios  ## everything that must pass: unit tests under sanitizers, instructions counted, scenarios and clients on the release build
 
 unit:            ## unit tests beside the code, under AddressSanitizer and UBSan; T=name for one layer
 	@scripts/packages test
@@ -50,6 +50,22 @@ bench:           ## CPU and memory against nginx and HAProxy in the same run; me
 	@scripts/packages bench
 	@scripts/build release all -DSALLYPORT_BENCH=ON
 	@python3 bench/run.py
+
+bench-check:     ## counts the instructions of a message, a handshake, a refusal; fails above the committed figures +5 %
+	@scripts/packages test
+	@scripts/build release all -DSALLYPORT_BENCH=ON
+	@python3 bench/compare.py check
+
+bench-baseline:  ## writes the figures that bench-check compares with
+	@scripts/packages test
+	@scripts/build release all -DSALLYPORT_BENCH=ON
+	@python3 bench/compare.py baseline
+
+BASE ?= HEAD
+bench-compare:   ## counts the same of another revision, BASE=rev (HEAD), and names the functions that changed
+	@scripts/packages test
+	@scripts/build release all -DSALLYPORT_BENCH=ON
+	@python3 bench/compare.py against $(BASE)
 
 lint: build      ## layers, format, generated pages, shell syntax
 	@scripts/packages lint
