@@ -368,6 +368,16 @@ std::string Gateway::metrics_text() const {
     page.sample("issuer=\"" + issuer->name + "\",outcome=\"ok\"", status.fetches_ok);
     page.sample("issuer=\"" + issuer->name + "\",outcome=\"failed\"", status.fetches_failed);
   }
+  page.family("sallyport_issuer_verified_tokens", "gauge", "Tokens remembered as proved.");
+  for (const auto& issuer : snapshot_->issuers)
+    page.sample("issuer=\"" + issuer->name + "\"", std::uint64_t{issuer->verified->counts().kept});
+  page.family("sallyport_issuer_verified_token_lookups_total", "counter",
+              "Tokens presented, by whether they were found among those proved before.");
+  for (const auto& issuer : snapshot_->issuers) {
+    const auth::VerifiedTokens::Counts counts = issuer->verified->counts();
+    page.sample("issuer=\"" + issuer->name + "\",outcome=\"found\"", counts.found);
+    page.sample("issuer=\"" + issuer->name + "\",outcome=\"not_found\"", counts.not_found);
+  }
   page.family("sallyport_backend_up", "gauge", "1 when the backend could be reached last time.");
   for (const auto& route : snapshot_->routes.all()) {
     const auto& backends = route->upstream().backends();

@@ -183,22 +183,7 @@ Result<void> check_claims(const Claims& claims, const JwtPolicy& policy, WallTim
   const bool for_us = std::any_of(claims.audiences.begin(), claims.audiences.end(),
                                   [&](const std::string& audience) { return contains(policy.audiences, audience); });
   if (!for_us) return wrong("aud", "names none of our audiences");
-  if (claims.not_before && now + policy.leeway < *claims.not_before) {
-    return invalid("not valid before " + seconds_text(*claims.not_before - now) + " from now");
-  }
-  if (claims.issued_at && now + policy.leeway < *claims.issued_at) {
-    return invalid("issued " + seconds_text(*claims.issued_at - now) + " in the future");
-  }
-  const std::chrono::milliseconds lifetime =
-      claims.issued_at ? claims.expires_at - *claims.issued_at : claims.expires_at - now - policy.leeway;
-  if (lifetime > policy.max_lifetime) {
-    return invalid("lifetime of " + seconds_text(lifetime) + ", " + seconds_text(policy.max_lifetime) + " allowed");
-  }
-  // Last, so that `credential.expired` sends for a new token only those whom a new token would help.
-  if (now >= claims.expires_at + policy.leeway) {
-    return Error{Reason::credential_expired, "token: expired " + seconds_text(now - claims.expires_at) + " ago"};
-  }
-  return {};
+  return check_validity(claims, policy, now);
 }
 
 Result<Claims> judge_claims(std::string_view payload_text, const JwtPolicy& policy, WallTime now) {
@@ -211,6 +196,25 @@ Result<Claims> judge_claims(std::string_view payload_text, const JwtPolicy& poli
 }
 
 }  // namespace
+
+Result<void> check_validity(const Validity& validity, const JwtPolicy& policy, WallTime now) {
+  if (validity.not_before && now + policy.leeway < *validity.not_before) {
+    return invalid("not valid before " + seconds_text(*validity.not_before - now) + " from now");
+  }
+  if (validity.issued_at && now + policy.leeway < *validity.issued_at) {
+    return invalid("issued " + seconds_text(*validity.issued_at - now) + " in the future");
+  }
+  const std::chrono::milliseconds lifetime =
+      validity.issued_at ? validity.expires_at - *validity.issued_at : validity.expires_at - now - policy.leeway;
+  if (lifetime > policy.max_lifetime) {
+    return invalid("lifetime of " + seconds_text(lifetime) + ", " + seconds_text(policy.max_lifetime) + " allowed");
+  }
+  // Last, so that `credential.expired` sends for a new token only those whom a new token would help.
+  if (now >= validity.expires_at + policy.leeway) {
+    return Error{Reason::credential_expired, "token: expired " + seconds_text(now - validity.expires_at) + " ago"};
+  }
+  return {};
+}
 
 JwtVerdict verify_jwt(std::string_view token, const JwkSet& keys, const JwtPolicy& policy, WallTime now) {
   auto [jws, lookup] = verify_jws(token, keys, policy.algorithms, policy.max_token_bytes);

@@ -30,15 +30,19 @@ struct JwtPolicy {
   std::vector<std::string> required{"iss", "aud", "exp", "sub"};
 };
 
-/// What a proved token says. Every text here is free of control characters (C0, DEL, C1) and does not begin or end with a space,
-/// so that it may stand in a header. Empty where the token is silent.
-struct Claims {
-  std::string issuer;                  ///< `iss`
-  std::string subject;                 ///< `sub`
-  std::vector<std::string> audiences;  ///< `aud`, all of it
+/// When a token is good.
+struct Validity {
   WallTime expires_at;                 ///< `exp`
   std::optional<WallTime> not_before;  ///< `nbf`
   std::optional<WallTime> issued_at;   ///< `iat`
+};
+
+/// What a proved token says. Every text here is free of control characters (C0, DEL, C1) and does not begin or end with a space,
+/// so that it may stand in a header. Empty where the token is silent.
+struct Claims : Validity {
+  std::string issuer;                  ///< `iss`
+  std::string subject;                 ///< `sub`
+  std::vector<std::string> audiences;  ///< `aud`, all of it
   std::string token_id;                ///< `jti`
   std::string session_id;              ///< `sid`
   std::vector<std::string> scopes;     ///< `scope`, separated by spaces, or `scp`, the same or an array
@@ -67,6 +71,10 @@ struct JwtVerdict {
 ///         `scope` beside `scp`, or `tenant` beside a different `tid`, is refused as ambiguous. Encrypted tokens are refused.
 /// Threads: any.
 JwtVerdict verify_jwt(std::string_view token, const JwkSet& keys, const JwtPolicy& policy, WallTime now);
+
+/// The part of verify_jwt()'s judgement that changes with time, for a token that it has proved.
+/// Errors: `credential.expired`, `credential.invalid`; as verify_jwt().
+Result<void> check_validity(const Validity& validity, const JwtPolicy& policy, WallTime now);
 
 /// A token with these claims. `extra` header members follow `alg` and `kid`; give `typ` there.
 std::string sign_jwt(const json::Object& extra, const json::Object& claims, const SigningKey& key);

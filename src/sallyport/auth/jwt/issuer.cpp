@@ -114,7 +114,12 @@ config::Schema<IssuerConfig> issuer_schema() {
              field(&IssuerConfig::types, "types",
                    "Values of `typ` accepted, ignoring case; an empty text stands for a token without one.",
                    config::may_be_empty, config::example("[at+jwt]")),
-             field(&IssuerConfig::claims, "claims", "Claims to read instead of the usual ones.", claims_schema()))
+             field(&IssuerConfig::claims, "claims", "Claims to read instead of the usual ones.", claims_schema()),
+             field(&IssuerConfig::verified_tokens, "verified_tokens",
+                   "How many of its tokens are remembered by their hash once their signature was proved, so that who "
+                   "comes again costs no second proof. Time, revocation and the set of keys are asked about each time "
+                   "all the same. About 1 KiB each; 0: none.",
+                   config::between(0, 1'000'000)))
       .validated_by(
           [](const IssuerConfig& issuer, config::Check& check) {
             if (issuer.types.empty())
@@ -174,6 +179,7 @@ Result<std::shared_ptr<const Issuer>> make_issuer(const IssuerConfig& config, co
   auto keys = make_keys(config, environment, control, earlier);
   if (!keys) return Error{keys.error().reason, "issuer '" + config.name + "': " + keys.error().detail};
   issuer->keys = std::move(*keys);
+  issuer->verified = std::make_shared<VerifiedTokens>(config.verified_tokens);
   return std::shared_ptr<const Issuer>(std::move(issuer));
 }
 

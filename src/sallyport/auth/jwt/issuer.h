@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "sallyport/auth/jwt/keys.h"
+#include "sallyport/auth/jwt/verified_tokens.h"
 #include "sallyport/config/environment.h"
 #include "sallyport/config/schema.h"
 #include "sallyport/crypto/algorithm.h"
@@ -50,6 +51,7 @@ struct IssuerConfig {
   std::chrono::seconds max_lifetime{std::chrono::hours(24)};
   std::vector<std::string> types{"", "JWT", "at+jwt"};
   ClaimNames claims;
+  std::uint32_t verified_tokens = 10'000;
 };
 
 config::Schema<IssuerConfig> issuer_schema();
@@ -60,7 +62,8 @@ struct Issuer {
   std::string name;
   jose::JwtPolicy policy;
   ClaimNames claims;
-  std::shared_ptr<KeySource> keys;  ///< never nullptr
+  std::shared_ptr<KeySource> keys;           ///< never nullptr
+  std::shared_ptr<VerifiedTokens> verified;  ///< by these keys, under this policy; never nullptr
 };
 
 /// Reads the key file or the secret, or prepares to fetch from the URL (see KeyUpkeep). `earlier`, when given, is this issuer as it

@@ -124,13 +124,41 @@ Result<Proven> make_proven(jose::Claims claims, const ClaimNames& names) {
 
 namespace {
 
-Verdict conclude(jose::JwtVerdict verdict, const Issuer& issuer, std::string_view token) {
-  if (!verdict.claims) return Verdict::refuse(std::move(verdict.claims).error());
-  Result<Proven> proven = make_proven(std::move(*verdict.claims), issuer.claims);
-  if (!proven) return Verdict::refuse(std::move(proven).error());
-  proven->token_hash = hex_encode(crypto::sha256(bytes_of(token)));
-  return Verdict::accept(std::move(*proven));
-}
+// One token before one issuer.
+class Trial {
+ public:
+  Trial(const Issuer& issuer, std::string_view token, WallTime now)
+      : issuer_(issuer), token_(token), hash_(crypto::sha256(bytes_of(token))), now_(now) {}
+
+  // What was proved before by the same keys, as long as its time is not over. One whose time is over is judged in full, so that a
+  // refusal takes no less time for a token that was good once.
+  std::optional<Verdict> recall(const KeySource::Snapshot& keys) const {
+    const auto known = issuer_.verified->find(hash_, keys);
+    if (!known || !jose::check_validity(known->validity, issuer_.policy, now_)) return std::nullopt;
+    return Verdict::accept(known->proven);
+  }
+
+  jose::JwtVerdict judge(const jose::JwkSet& keys) const {
+    return jose::verify_jwt(token_, keys, issuer_.policy, now_);
+  }
+
+  Verdict conclude(jose::JwtVerdict verdict, const KeySource::Snapshot& keys) const {
+    if (!verdict.claims) return Verdict::refuse(std::move(verdict.claims).error());
+    const jose::Validity validity = *verdict.claims;
+    Result<Proven> proven = make_proven(std::move(*verdict.claims), issuer_.claims);
+    if (!proven) return Verdict::refuse(std::move(proven).error());
+    proven->token_hash = hex_encode(hash_);
+    const auto token = std::make_shared<const VerifiedTokens::Token>(validity, std::move(*proven));
+    issuer_.verified->add(hash_, keys, token);
+    return Verdict::accept(token->proven);
+  }
+
+ private:
+  const Issuer& issuer_;
+  std::string_view token_;
+  crypto::Sha256 hash_;
+  WallTime now_;
+};
 
 }  // namespace
 
@@ -139,16 +167,14 @@ net::Task<Verdict> JwtAuthenticator::authenticate(const Evidence& evidence, Here
   if (!found) co_return Verdict::refuse(std::move(found).error());
   if (!*found || (*found)->token.reveal().starts_with(opaque_token_prefix)) co_return Verdict::not_mine();
   const Secret token = std::move((*found)->token);
-  const auto judge = [&](const KeySource::Snapshot& keys) {
-    return jose::verify_jwt(token.reveal(), *keys, issuer_->policy, here.loop.wall());
-  };
 
   const KeySource::Snapshot keys = issuer_->keys->snapshot();
   std::optional<jose::JwtVerdict> verdict;
   if (keys) {
-    verdict.emplace(judge(keys));
-    if (verdict->lookup != jose::KeyLookup::unknown_kid)
-      co_return conclude(std::move(*verdict), *issuer_, token.reveal());
+    const Trial trial(*issuer_, token.reveal(), here.loop.wall());
+    if (auto known = trial.recall(keys)) co_return std::move(*known);
+    verdict.emplace(trial.judge(*keys));
+    if (verdict->lookup != jose::KeyLookup::unknown_kid) co_return trial.conclude(std::move(*verdict), keys);
   }
   // The issuer may have changed its keys since they were read.
   auto newer = co_await issuer_->keys->newer_than(keys, here.loop, deadline);
@@ -156,8 +182,9 @@ net::Task<Verdict> JwtAuthenticator::authenticate(const Evidence& evidence, Here
   if (!*newer) {
     co_return Verdict::refuse(Error{Reason::keys_unavailable, "issuer '" + issuer_->name + "' has no keys yet"});
   }
-  if (!verdict || *newer != keys) verdict.emplace(judge(*newer));
-  co_return conclude(std::move(*verdict), *issuer_, token.reveal());
+  const Trial trial(*issuer_, token.reveal(), here.loop.wall());
+  if (!verdict || *newer != keys) verdict.emplace(trial.judge(**newer));
+  co_return trial.conclude(std::move(*verdict), *newer);
 }
 
 Result<std::shared_ptr<const Authenticator>> make_authenticator(

@@ -449,5 +449,145 @@ TEST_CASE("jwt: configuration") {
   CHECK(jwt_plug().name == "jwt");
 }
 
+// An issuer whose keys a test may exchange.
+class ExchangedKeys final : public KeySource {
+ public:
+  explicit ExchangedKeys(const TokenMaker& maker) { exchange(maker); }
+  void exchange(const TokenMaker& maker) {
+    keys_ = std::make_shared<const jose::JwkSet>(jose::JwkSet::parse(maker.jwks()).value());
+  }
+  Snapshot snapshot() const override { return keys_; }
+  net::Task<Result<Snapshot>> newer_than(Snapshot, net::Loop&, net::Deadline) override { co_return keys_; }
+  KeyStatus status() const override { return {}; }
+
+ private:
+  Snapshot keys_;
+};
+
+struct Remembering {
+  explicit Remembering(std::uint32_t most = 100) {
+    const TemporaryFile file(maker.jwks());
+    IssuerConfig config = testing::issuer_config(file.path());
+    config.verified_tokens = most;
+    auto made = std::make_shared<Issuer>(*auth::make_issuer(config, config::empty_environment(), scene.loop).value());
+    made->keys = keys;
+    issuer = made;
+  }
+  std::string judge(const std::string& token) {
+    return std::string(name_of(scene.judge(JwtAuthenticator(issuer, everywhere), with_bearer(token))));
+  }
+  VerifiedTokens::Counts counts() const { return issuer->verified->counts(); }
+
+  FakeClock clock;
+  Scene scene{clock};
+  TokenMaker maker;
+  std::shared_ptr<ExchangedKeys> keys = std::make_shared<ExchangedKeys>(maker);
+  std::shared_ptr<const Issuer> issuer;
+};
+
+TEST_CASE("jwt: a token that comes again is remembered, whoever asks, and says the same") {
+  Remembering scene;
+  const std::string token = scene.maker.token(scene.clock.wall(), {{"scope", "a b"}, {"jti", "1"}});
+  const JwtAuthenticator one(scene.issuer, everywhere);
+  const JwtAuthenticator other(scene.issuer, {{TokenPlace::header, {}}});
+  const Verdict first = scene.scene.judge(one, with_bearer(token));
+  const Verdict second = scene.scene.judge(other, with_bearer(token));
+  REQUIRE(first.identity());
+  REQUIRE(second.identity());
+  CHECK(scene.counts().not_found == 1);
+  CHECK(scene.counts().found == 1);
+  const Proven& a = **first.identity();
+  const Proven& b = **second.identity();
+  CHECK(a.subject == b.subject);
+  CHECK(a.scopes == b.scopes);
+  CHECK(a.token_id == b.token_id);
+  CHECK(a.token_hash == b.token_hash);
+  CHECK(b.token_hash == hex_encode(crypto::sha256(bytes_of(token))));
+  CHECK(a.expires_at == b.expires_at);
+}
+
+TEST_CASE("jwt: a remembered token expires all the same") {
+  Remembering scene;
+  const std::string token = scene.maker.token(scene.clock.wall());
+  CHECK(scene.judge(token) == "accept");
+  scene.clock.advance(629s);
+  CHECK(scene.judge(token) == "accept");
+  CHECK(scene.counts().found == 1);
+  scene.clock.advance(1s);
+  CHECK(scene.judge(token) == "credential.expired");
+}
+
+TEST_CASE("jwt: a remembered token is as early as any when the clock is set back") {
+  Remembering scene;
+  const std::string token = scene.maker.token(scene.clock.wall(), {{"nbf", to_unix_seconds(scene.clock.wall())}});
+  CHECK(scene.judge(token) == "accept");
+  scene.clock.advance(-1h);
+  CHECK(scene.judge(token) == "credential.invalid");
+}
+
+TEST_CASE("jwt: a remembered token falls with the key that proved it") {
+  Remembering scene;
+  const std::string token = scene.maker.token(scene.clock.wall());
+  CHECK(scene.judge(token) == "accept");
+  CHECK(scene.judge(token) == "accept");
+  const TokenMaker successor;
+  scene.keys->exchange(successor);
+  CHECK(scene.judge(token) == "credential.invalid");
+  CHECK(scene.counts().kept == 0);
+  CHECK(scene.judge(successor.token(scene.clock.wall())) == "accept");
+}
+
+TEST_CASE("jwt: a token remembered for one audience is nothing to another") {
+  Remembering chat;
+  auto elsewhere = std::make_shared<Issuer>(*chat.issuer);
+  elsewhere->policy.audiences = {"billing"};
+  elsewhere->verified = std::make_shared<VerifiedTokens>(100);
+  const std::string token = chat.maker.token(chat.clock.wall());
+  CHECK(chat.judge(token) == "accept");
+  const JwtAuthenticator billing(elsewhere, everywhere);
+  CHECK(name_of(chat.scene.judge(billing, with_bearer(token))) == "credential.invalid");
+  CHECK(elsewhere->verified->counts().kept == 0);
+}
+
+TEST_CASE("jwt: nothing that was refused is remembered") {
+  Remembering scene;
+  const std::string good = scene.maker.token(scene.clock.wall());
+  for (int i = 0; i < 2; ++i) {
+    CHECK(scene.judge(with_broken_signature(good)) == "credential.invalid");
+    CHECK(scene.judge("garbage") == "credential.invalid");
+    CHECK(scene.judge(TokenMaker().token(scene.clock.wall())) == "credential.invalid");
+    CHECK(scene.judge(scene.maker.token(scene.clock.wall() - 1h)) == "credential.expired");
+    CHECK(scene.judge(scene.maker.token(scene.clock.wall(), {{"aud", "other"}})) == "credential.invalid");
+    CHECK(scene.judge(scene.maker.token(scene.clock.wall(), {{"sub", nullptr}})) == "credential.invalid");
+  }
+  CHECK(scene.counts().kept == 0);
+  CHECK(scene.counts().found == 0);
+  // And one who was accepted lends nothing to one who differs in the signature alone.
+  CHECK(scene.judge(good) == "accept");
+  CHECK(scene.judge(with_broken_signature(good)) == "credential.invalid");
+}
+
+TEST_CASE("jwt: a flood of distinct tokens is remembered within bounds, and who keeps coming stays") {
+  Remembering scene(8);
+  const std::string faithful = scene.maker.token(scene.clock.wall(), {{"jti", "faithful"}});
+  CHECK(scene.judge(faithful) == "accept");
+  for (int i = 0; i < 40; ++i) {
+    CHECK(scene.judge(scene.maker.token(scene.clock.wall(), {{"jti", std::to_string(i)}})) == "accept");
+    CHECK(scene.counts().kept <= 8);
+    const std::uint64_t before = scene.counts().found;
+    CHECK(scene.judge(faithful) == "accept");
+    CHECK(scene.counts().found == before + 1);
+  }
+}
+
+TEST_CASE("jwt: none are remembered where none are wanted") {
+  Remembering scene(0);
+  const std::string token = scene.maker.token(scene.clock.wall());
+  CHECK(scene.judge(token) == "accept");
+  CHECK(scene.judge(token) == "accept");
+  CHECK(scene.counts().kept == 0);
+  CHECK(scene.counts().found == 0);
+}
+
 }  // namespace
 }  // namespace sallyport::auth
