@@ -24,13 +24,14 @@ unit:            ## unit tests beside the code, under AddressSanitizer and UBSan
 
 scenarios: build ## scenario files, real clients and the command line against the release build; T=expression for some
 	@scripts/packages test
+	@scripts/build release bench
 	@scripts/pytest $(if $(T),-k "$(T)")
 
 tsan:            ## unit tests and scenarios under ThreadSanitizer
 	@scripts/packages test
 	@scripts/build tsan all
 	@ctest --test-dir build/tsan --output-on-failure
-	@SALLYPORT_BUILD=build/tsan SALLYPORT_PATIENCE=40 scripts/pytest --ignore tests/scenarios/test_load.py
+	@SALLYPORT_BUILD=build/tsan SALLYPORT_PATIENCE=40 scripts/pytest --ignore tests/scenarios/test_load.py --ignore tests/test_bench.py
 
 gcc:             ## builds everything with the other compiler, GCC 12, and runs its unit tests
 	@scripts/packages test gcc
@@ -46,33 +47,36 @@ fuzz:            ## every fuzz target for SECONDS=60 each; F=name for one
 	@scripts/build fuzz all
 	@fuzz/run "$(F)"
 
-bench:           ## CPU and memory against nginx and HAProxy in the same run; method in bench/README.md
+bench: build     ## what it costs beside nginx, HAProxy, Caddy, Envoy and Node; ROUNDS=2 ONLY=messages PEERS=nginx,sallyport for less
 	@scripts/packages bench
-	@scripts/build release all -DSALLYPORT_BENCH=ON
-	@python3 bench/run.py
+	@scripts/build release bench
+	@/usr/bin/python3 bench/run.py $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(ONLY),--only $(ONLY)) $(if $(PEERS),--peers $(PEERS)) $(BENCH)
 
 bench-check:     ## counts the instructions of a message, a handshake, a refusal; fails above the committed figures +5 %
 	@scripts/packages test
-	@scripts/build release all -DSALLYPORT_BENCH=ON
-	@python3 bench/compare.py check
+	@scripts/build release sallyport
+	@scripts/build release bench
+	@/usr/bin/python3 bench/compare.py check
 
 bench-baseline:  ## writes the figures that bench-check compares with
 	@scripts/packages test
-	@scripts/build release all -DSALLYPORT_BENCH=ON
-	@python3 bench/compare.py baseline
+	@scripts/build release sallyport
+	@scripts/build release bench
+	@/usr/bin/python3 bench/compare.py baseline
 
 BASE ?= HEAD
 bench-compare:   ## counts the same of another revision, BASE=rev (HEAD), and names the functions that changed
 	@scripts/packages test
-	@scripts/build release all -DSALLYPORT_BENCH=ON
-	@python3 bench/compare.py against $(BASE)
+	@scripts/build release sallyport
+	@scripts/build release bench
+	@/usr/bin/python3 bench/compare.py against $(BASE)
 
 lint: build      ## layers, format, generated pages, shell syntax
 	@scripts/packages lint
 	@scripts/lint
 
 format:          ## rewrites the C++ sources in the house style
-	@git ls-files 'src/*.h' 'src/*.cpp' 'tests/*.cpp' 'bench/*.cpp' | xargs clang-format-19 -i
+	@git ls-files 'src/*.h' 'src/*.cpp' 'tests/*.cpp' 'bench/*.h' 'bench/*.cpp' | xargs clang-format-19 -i
 
 generate: build  ## writes docs/reference and the JSON Schema from the code; lint fails when they differ
 	@scripts/generate

@@ -23,7 +23,8 @@ import subprocess
 import sys
 import time
 
-import run
+import credentials
+from machine import free_port
 
 BENCH = pathlib.Path(__file__).resolve().parent
 ROOT = BENCH.parent
@@ -37,20 +38,20 @@ PACKAGES = ("libc6", "libssl3", "libstdc++6", "libsimdjson14", "valgrind")
 class Load:
     """A load of `count` messages or handshakes that bench_load can make exactly."""
     name: str
-    mode: str
+    command: str  # of bench_load, with COUNT in it
     count: int
     arguments: tuple[str, ...] = ()
 
 
 LOADS = (
-    Load("message of 512 B", "messages", 2000, ("--size", "512")),
-    Load("message of 512 B, 16 in flight", "messages", 4000, ("--size", "512", "--in-flight", "16")),
-    Load("message of 4 KiB", "messages", 1000, ("--size", "4096")),
-    Load("message of 64 KiB", "messages", 100, ("--size", "65536")),
-    Load("handshake", "handshakes", 30),
-    Load("handshake, TLS resumed", "handshakes", 30, ("--resume",)),
-    Load("handshake, token refused", "handshakes", 30, ("--status", "401", "--token-file", "forged")),
-    Load("handshake, origin refused", "handshakes", 30, ("--status", "403", "--origin", "https://elsewhere.example.com")),
+    Load("message of 512 B", "open 1\nsend 512 1 COUNT", 2000),
+    Load("message of 512 B, 16 in flight", "open 1\nsend 512 16 COUNT", 4000),
+    Load("message of 4 KiB", "open 1\nsend 4096 1 COUNT", 1000),
+    Load("message of 64 KiB", "open 1\nsend 65536 1 COUNT", 100),
+    Load("handshake", "connect 1 COUNT", 30),
+    Load("handshake, TLS resumed", "connect 1 COUNT", 30, ("--resume",)),
+    Load("handshake, token refused", "connect 1 COUNT", 30, ("--status", "401", "--token-file", "forged")),
+    Load("handshake, origin refused", "connect 1 COUNT", 30, ("--status", "403", "--origin", "https://elsewhere.example.com")),
 )
 
 
@@ -58,7 +59,7 @@ LOADS = (
 CONFIG = """\
 listen:
   - address: 127.0.0.1:{port}
-    tls: {{ certificate: cert.pem, key: key.pem }}
+    tls: {{ certificate: ecdsa.crt, key: ecdsa.key }}
 admin: {{ address: "127.0.0.1:{admin}", token_file: admin }}
 store: {{ sqlite: {{ path: {name}.db }} }}
 threads: 1
@@ -152,10 +153,10 @@ class Gateway:
         self.program = program
         self.folder = folder
         self.dumps = 0
-        self.port = run.free_port()
+        self.port = free_port()
         config = folder / f"{name}.yaml"
-        config.write_text(CONFIG.format(name=name, port=self.port, admin=run.free_port(), backend=backend, host=run.HOST, origin=run.ORIGIN,
-                                        issuer=run.ISSUER))
+        config.write_text(CONFIG.format(name=name, port=self.port, admin=free_port(), backend=backend, host=credentials.HOST, origin=credentials.ORIGIN,
+                                        issuer=credentials.ISSUER))
         self.output = folder / f"{name}.out"
         with open(self.output, "wb") as output:
             self.process = subprocess.Popen(
@@ -201,9 +202,9 @@ class Gateway:
 
 def spend(options, gateway, load, count):
     """Puts `count` messages or handshakes on the gateway, one connection at a time."""
-    command = [str(options.programs / "bench_load"), load.mode, "--port", str(gateway.port), "--host", run.HOST, "--path", "/ws", "--origin", run.ORIGIN,
-               "--token-file", "token", "--connections", "1", "--count", str(count), *load.arguments]
-    done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, cwd=gateway.folder)
+    command = [str(options.programs / "bench_load"), "--port", str(gateway.port), "--host", credentials.HOST, "--path", "/ws", "--origin",
+               credentials.ORIGIN, "--token-file", "token-ES256", *load.arguments]
+    done = subprocess.run(command, input=load.command.replace("COUNT", str(count)) + "\n", stdout=subprocess.DEVNULL, cwd=gateway.folder, text=True)
     if done.returncode != 0:
         raise SystemExit(f"{gateway.name}: the load '{load.name}' failed; its own word is above, logs are in {gateway.folder}")
 
@@ -221,8 +222,8 @@ def count_once(options, gateway, load):
 
 def warm(options, gateway, loads):
     """What is done once, or until some cache is full, is not what one more costs."""
-    for mode in {load.mode for load in loads}:
-        spend(options, gateway, Load("warming", mode, 20), 20)
+    for command in {load.command for load in loads if not load.arguments}:
+        spend(options, gateway, Load("warming", command, 20), 20)
 
 
 class Bench:
@@ -237,8 +238,8 @@ class Bench:
         folder = WORK / f"run-{os.getpid()}"
         folder.mkdir(parents=True)
         self.folder = folder
-        run.make_credentials(folder)
-        head, _, signature = (folder / "token").read_text().strip().rpartition(".")
+        credentials.make(folder, self.options.programs / "bench_load")
+        head, _, signature = (folder / "token-ES256").read_text().strip().rpartition(".")
         (folder / "forged").write_text(f"{head}.{signature[1:21][::-1]}{signature[20:]}\n")
         self.echo = subprocess.Popen([str(self.options.programs / "bench_echo")], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         backend = int(self.echo.stdout.readline())

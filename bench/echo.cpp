@@ -15,15 +15,11 @@
 #include <unordered_map>
 #include <vector>
 
-#include "handshake.h"
-#include "sallyport/ws/assembler.h"
-#include "sallyport/ws/compose.h"
+#include "wire.h"
 
 namespace {
 
-using namespace sallyport;
-
-constexpr std::size_t message_limit = 16 << 20;
+using namespace sallyport::bench;
 
 struct Connection {
   explicit Connection(int socket) : fd(socket) {}
@@ -36,8 +32,8 @@ struct Connection {
   bool ending = false;  // closes when `out` is empty
   bool wants_write = false;
   std::string request;
+  std::string in;  // an incomplete frame
   std::string out;
-  ws::Assembler assembler{ws::Role::client, {.message_size = message_limit}};
 };
 
 class Echo {
@@ -47,15 +43,14 @@ class Echo {
  private:
   void accept_all();
   bool serve(Connection& connection);
-  bool upgrade(Connection& connection, Bytes& input);
-  bool answer(Connection& connection, Bytes input);
+  bool upgrade(Connection& connection, std::string_view& input);
+  bool answer(Connection& connection, std::string_view input);
   bool flush(Connection& connection);
 
   int listener_ = -1;
   int epoll_ = -1;
   std::unordered_map<int, std::unique_ptr<Connection>> connections_;
-  std::vector<Byte> read_ = std::vector<Byte>(256 * 1024);
-  std::vector<Byte> scratch_ = std::vector<Byte>(message_limit);
+  std::string read_ = std::string(256 * 1024, '\0');
 };
 
 void Echo::accept_all() {
@@ -75,18 +70,18 @@ bool Echo::serve(Connection& connection) {
   const ssize_t got = recv(connection.fd, read_.data(), read_.size(), 0);
   if (got < 0) return errno == EAGAIN || errno == EINTR;
   if (got == 0) return false;
-  Bytes input(read_.data(), static_cast<std::size_t>(got));
+  std::string_view input(read_.data(), static_cast<std::size_t>(got));
   if (!connection.upgraded && !upgrade(connection, input)) return !connection.ending;
   return answer(connection, input) && flush(connection);
 }
 
 /// Answers the upgrade once it is complete and leaves in `input` what follows it.
-bool Echo::upgrade(Connection& connection, Bytes& input) {
-  connection.request += text_of(input);
+bool Echo::upgrade(Connection& connection, std::string_view& input) {
+  connection.request += input;
   const std::size_t end = connection.request.find("\r\n\r\n");
   if (end == std::string::npos) return false;
   const std::string head = connection.request.substr(0, end + 2);
-  input = input.last(connection.request.size() - end - 4);
+  input = input.substr(input.size() - (connection.request.size() - end - 4));
   std::string().swap(connection.request);
   constexpr std::string_view name = "\r\nsec-websocket-key:";
   for (std::size_t at = 0; at + name.size() < head.size(); ++at) {
@@ -95,7 +90,7 @@ bool Echo::upgrade(Connection& connection, Bytes& input) {
     const std::string key = head.substr(at, head.find("\r\n", at) - at);
     connection.out +=
         "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: " +
-        bench::accept_for(key) + "\r\n\r\n";
+        accept_for(key) + "\r\n\r\n";
     connection.upgraded = true;
     return true;
   }
@@ -103,31 +98,33 @@ bool Echo::upgrade(Connection& connection, Bytes& input) {
   return false;
 }
 
-bool Echo::answer(Connection& connection, Bytes input) {
-  connection.assembler.feed(input);
-  for (;;) {
-    const auto unit = connection.assembler.next();
-    if (!unit.ok()) return false;
-    if (unit->kind == ws::Unit::Kind::need_more) return true;
-    const Bytes payload = unit->unmask_into(scratch_);
-    switch (unit->kind) {
-      case ws::Unit::Kind::text:
-        ws::append_frame(connection.out, ws::Opcode::text, payload);
-        break;
-      case ws::Unit::Kind::binary:
-        ws::append_frame(connection.out, ws::Opcode::binary, payload);
-        break;
-      case ws::Unit::Kind::ping:
-        ws::append_pong(connection.out, payload);
-        break;
-      case ws::Unit::Kind::close:
-        ws::append_frame(connection.out, ws::Opcode::close, payload);
-        connection.ending = true;
-        break;
-      default:
-        break;
-    }
+bool Echo::answer(Connection& connection, std::string_view input) {
+  const bool joined = !connection.in.empty();
+  if (joined) {
+    connection.in += input;
+    input = connection.in;
   }
+  std::size_t at = 0;
+  Frame frame;
+  Read read = Read::part;
+  while ((read = read_frame(input.substr(at), frame)) == Read::whole) {
+    if (!frame.masked) return false;
+    const std::string_view payload = input.substr(at + frame.header, frame.payload);
+    at += frame.size();
+    if (frame.opcode == Opcode::pong) continue;
+    append_frame(connection.out, frame.opcode == Opcode::ping ? Opcode::pong : frame.opcode, payload);
+    apply_mask(connection.out.data() + connection.out.size() - payload.size(), payload.size(), frame.mask);
+    connection.ending = frame.opcode == Opcode::close;
+  }
+  if (read == Read::malformed) return false;
+  if (joined) {
+    connection.in.erase(0, at);
+    if (connection.in.empty()) std::string().swap(connection.in);
+  } else if (at < input.size()) {
+    connection.in.reserve(frame.size());
+    connection.in = input.substr(at);
+  }
+  return true;
 }
 
 bool Echo::flush(Connection& connection) {
