@@ -71,6 +71,10 @@ bench-compare:   ## counts the same of another revision, BASE=rev (HEAD), and na
 	@scripts/build release bench
 	@/usr/bin/python3 bench/compare.py against $(BASE)
 
+conformance: build  ## judged by the suites of others: Autobahn, sslscan, testssl; AUTOBAHN=checkout; into docs/conformance.md
+	@scripts/packages conformance
+	@tests/conformance/run "$(AUTOBAHN)"
+
 lint: build      ## layers, format, generated pages, shell syntax
 	@scripts/packages lint
 	@scripts/lint

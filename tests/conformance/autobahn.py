@@ -91,9 +91,11 @@ class Suite:
         return process
 
     def spec(self, name: str, content: dict) -> str:
+        """The suite's library cuts the times of its deadlines to whole seconds, which leaves nothing of the usual one."""
         file = self.folder / f"{name}.json"
+        deadlines = {"openHandshakeTimeout": 30, "closeHandshakeTimeout": 10}
         file.write_text(json.dumps(content | {"outdir": str(self.folder / name), "cases": self.cases, "exclude-cases": [],
-                                              "exclude-agent-cases": {}}))
+                                              "exclude-agent-cases": {}, "options": deadlines}))
         return str(file)
 
     def output(self, name: str) -> str:

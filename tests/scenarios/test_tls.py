@@ -6,6 +6,7 @@ import ssl
 
 import pytest
 
+from harness import sslscan
 from harness.client import Client
 from harness.world import World
 
@@ -42,6 +43,14 @@ def test_spoken(world: World, version):
 def test_refused(world: World, version, ciphers):
     with pytest.raises((ssl.SSLError, ConnectionError)):
         world.run(shake(world, context(world, version, ciphers)))
+
+
+def test_a_scanner_finds_nothing_else(world: World):
+    async def play():
+        gateway = await world.gateway()
+        return await sslscan.scan(*gateway.addresses["127.0.0.1"])
+
+    assert world.run(play()).complaints("ECDSA") == []
 
 
 def test_plain_text_on_the_tls_port_is_no_request(world: World):

@@ -36,9 +36,9 @@ class Authority:
             .not_valid_before(now - datetime.timedelta(hours=1)).not_valid_after(now + datetime.timedelta(days=2))
         )
 
-    def issue(self, stem: str, *names: str) -> tuple[pathlib.Path, pathlib.Path]:
-        """A server certificate for `names`, as files `stem`.pem and `stem`.key."""
-        key = ec.generate_private_key(ec.SECP256R1())
+    def issue(self, stem: str, *names: str, key=None) -> tuple[pathlib.Path, pathlib.Path]:
+        """A server certificate for `names`, as files `stem`.pem and `stem`.key; for an ECDSA key unless another is given."""
+        key = key or ec.generate_private_key(ec.SECP256R1())
         alternatives = []
         for name in names:
             try:
