@@ -151,7 +151,7 @@ class Connection {
     }
     if (answer.status == row(Reason::http_method_not_allowed).http_status)
       fields.add("Allow", allowed_methods(request_->path()));
-    const std::string text = http::make_response(answer.status, fields, answer.body);
+    const std::string text = http::response_text({answer.status, fields, answer.body});
     const Result<void> written =
         co_await waiter_.write_all(*stream_, bytes_of(text), deadline(answer_timeout, Reason::peer_too_slow));
     if (!written.ok()) co_return;

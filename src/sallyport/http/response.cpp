@@ -81,27 +81,20 @@ Result<void> check_status_line(std::string_view line) {
 
 }  // namespace
 
-namespace {
-
-std::string response_text(int status, const Headers& fields, std::string_view connection, std::string_view body) {
+std::string response_text(const Response& response) {
+  const int status = response.status;
   SALLYPORT_CHECK(status >= 200 && status <= 599);
   std::string out = "HTTP/1.1 " + std::to_string(status) + " ";
   out.append(phrase(status)).append("\r\n");
-  for (const Field field : fields) append_field(out, field.name, field.value);
-  if (status != 204) append_field(out, "Content-Length", std::to_string(body.size()));
-  append_field(out, "Connection", connection);
+  for (const Field field : response.fields) append_field(out, field.name, field.value);
+  if (status != 204) append_field(out, "Content-Length", std::to_string(response.body.size()));
+  append_field(out, "Connection", response.fields.count("upgrade") > 0 ? "close, upgrade" : "close");
   out.append("\r\n");
-  if (status != 204) out.append(body);
+  if (status != 204) out.append(response.body);
   return out;
 }
 
-}  // namespace
-
-std::string make_response(int status, const Headers& fields, std::string_view body) {
-  return response_text(status, fields, "close", body);
-}
-
-std::string make_refusal(Reason reason, const RefusalOptions& options) {
+Response make_refusal(Reason reason, const RefusalOptions& options) {
   const ReasonRow& why = row(reason);
   const int status = why.http_status;
   std::string_view told = why.told;
@@ -119,7 +112,7 @@ std::string make_refusal(Reason reason, const RefusalOptions& options) {
       fields.add("Allow", options.allow);
       break;
     case 426:
-      // RFC 9110 §15.5.22 wants Upgrade here, and §7.8 wants it named in Connection.
+      // RFC 9110 §15.5.22 wants Upgrade here.
       fields.add("Upgrade", "websocket");
       fields.add("Sec-WebSocket-Version", "13");
       break;
@@ -134,7 +127,7 @@ std::string make_refusal(Reason reason, const RefusalOptions& options) {
   std::string body = "{\"error\":";
   json::append_quoted(body, told);
   body.append("}\n");
-  return response_text(status, fields, status == 426 ? "close, upgrade" : "close", body);
+  return {status, std::move(fields), std::move(body)};
 }
 
 std::string make_switching(std::string_view accept_key, std::optional<std::string_view> subprotocol,

@@ -14,10 +14,17 @@
 
 namespace sallyport::http {
 
-/// The whole text of a response, closing the connection after it. `Connection: close` and `Content-Length` are
-/// added here.
+/// An answer, before it has the form of a transport.
+struct Response {
+  int status;
+  Headers fields;
+  std::string body;
+};
+
+/// The whole text of a response in HTTP/1.1, closing the connection after it. `Connection: close` and `Content-Length` are added here.
 /// Errors: fields that could break the head are a bug and throw BugError.
-std::string make_response(int status, const Headers& fields, std::string_view body);
+/// Spec:   RFC 9110 §7.8: an Upgrade field is named in Connection.
+std::string response_text(const Response& response);
 
 /// What a refusal may say beyond its reason.
 /// Units: `retry_after` in seconds, sent with 429 and 503.
@@ -33,7 +40,7 @@ struct RefusalOptions {
 /// nobody learns whether it was forged, expired, revoked or unknown.
 /// Spec: RFC 6750 §3; stricter: `invalid_token` is the only error ever named, without a description. RFC 6455 §4.2.2
 ///       for 426.
-std::string make_refusal(Reason reason, const RefusalOptions& options = {});
+Response make_refusal(Reason reason, const RefusalOptions& options = {});
 
 /// The 101 that opens the tunnel.
 /// Spec: RFC 6455 §4.2.2; permessage-deflate is the only extension ever agreed to.

@@ -9,19 +9,23 @@
 namespace sallyport::http {
 namespace {
 
+std::string refusal_text(Reason reason, const RefusalOptions& options = {}) {
+  return response_text(make_refusal(reason, options));
+}
+
 bool has(const std::string& text, std::string_view part) { return text.find(part) != std::string::npos; }
 
 TEST_CASE("a response closes and counts its body") {
-  CHECK(make_response(200, Headers{{"Content-Type", "text/plain"}}, "hi") ==
+  CHECK(response_text({200, Headers{{"Content-Type", "text/plain"}}, "hi"}) ==
         "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 2\r\nConnection: close\r\n\r\nhi");
-  CHECK(make_response(204, {}, "") == "HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n");
-  CHECK_THROWS_AS(make_response(200, Headers{{"X-A", "b\r\nX-B: c"}}, ""), BugError);
-  CHECK_THROWS_AS(make_response(200, Headers{{"X A", "b"}}, ""), BugError);
+  CHECK(response_text({204, {}, ""}) == "HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n");
+  CHECK_THROWS_AS(response_text({200, Headers{{"X-A", "b\r\nX-B: c"}}, ""}), BugError);
+  CHECK_THROWS_AS(response_text({200, Headers{{"X A", "b"}}, ""}), BugError);
 }
 
 TEST_CASE("every reason has a refusal with its own status") {
   for (const ReasonRow& reason : reason_table) {
-    const std::string text = make_refusal(reason.reason);
+    const std::string text = refusal_text(reason.reason);
     CAPTURE(text);
     CHECK(text.rfind("HTTP/1.1 " + std::to_string(reason.http_status) + " ", 0) == 0);
     CHECK(!has(text, std::to_string(reason.http_status) + " \r\n"));
@@ -35,19 +39,19 @@ TEST_CASE("every reason has a refusal with its own status") {
 }
 
 TEST_CASE("nobody learns what was wrong with a credential") {
-  const std::string invalid = make_refusal(Reason::credential_invalid);
+  const std::string invalid = refusal_text(Reason::credential_invalid);
   for (const Reason reason :
        {Reason::credential_expired, Reason::credential_revoked, Reason::credential_other_subject}) {
-    CHECK(make_refusal(reason) == invalid);
+    CHECK(refusal_text(reason) == invalid);
   }
   CHECK(has(invalid, "error=\"invalid_token\""));
-  CHECK(!has(make_refusal(Reason::credential_missing), "error=\""));
+  CHECK(!has(refusal_text(Reason::credential_missing), "error=\""));
 }
 
 TEST_CASE("what a refusal may add") {
-  CHECK(has(make_refusal(Reason::limit_pending, {.retry_after = std::chrono::seconds(30)}), "Retry-After: 30\r\n"));
-  CHECK(has(make_refusal(Reason::http_method_not_allowed, {.allow = "GET, POST"}), "Allow: GET, POST\r\n"));
-  CHECK(has(make_refusal(Reason::route_not_found, {.fields = Headers{{"X-A", "b"}}}), "X-A: b\r\n"));
+  CHECK(has(refusal_text(Reason::limit_pending, {.retry_after = std::chrono::seconds(30)}), "Retry-After: 30\r\n"));
+  CHECK(has(refusal_text(Reason::http_method_not_allowed, {.allow = "GET, POST"}), "Allow: GET, POST\r\n"));
+  CHECK(has(refusal_text(Reason::route_not_found, {.fields = Headers{{"X-A", "b"}}}), "X-A: b\r\n"));
 }
 
 TEST_CASE("the 101") {

@@ -1,0 +1,80 @@
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <optional>
+#include <string_view>
+
+#include "sallyport/auth/authenticator.h"
+#include "sallyport/gateway/limits.h"
+#include "sallyport/gateway/shard.h"
+#include "sallyport/http/request.h"
+#include "sallyport/http/response.h"
+#include "sallyport/http/upgrade.h"
+
+namespace sallyport::gateway {
+
+/// Somebody at the door: where from, since when, and what is held for them until they have proved themselves.
+struct Arrival {
+  /// `over`: they are over their handshake rate and are only to be told so.
+  enum class Rate : std::uint8_t { within, over };
+
+  Shard& shard;
+  std::shared_ptr<const Snapshot> snapshot;
+  auth::Peer peer;
+  std::optional<PendingPlaces> pending;
+  Rate rate;
+  Instant at;
+
+  /// `after` from now. Who is over their rate gets no longer than it takes to be told so.
+  net::Deadline deadline(std::chrono::milliseconds after, Reason late) const;
+  /// For an answer to be taken.
+  net::Deadline answer_deadline() const;
+};
+
+/// Counts and logs that somebody was turned away. `route` and `origin` as far as they are known.
+void report_refusal(const Arrival& arrival, const Error& error, const Route* route,
+                    std::optional<std::string_view> origin);
+
+/// What the answer to an opening handshake agrees to.
+struct Agreed {
+  std::optional<std::string_view> subprotocol;
+  std::optional<http::DeflateParameters> deflate;
+};
+
+/// One request of a client and the way to answer it: all that the transports do differently. Between the request and the relay nothing
+/// more is read from the client.
+/// Threads: the shard's own.
+class Exchange {
+ public:
+  virtual ~Exchange() = default;
+  Exchange(const Exchange&) = delete;
+  Exchange& operator=(const Exchange&) = delete;
+
+  /// What the frames go through once the handshake is accepted; attached to waiter().
+  net::Stream& stream() const { return stream_; }
+  net::Waiter& waiter() const { return waiter_; }
+
+  /// The request's head.
+  /// Errors: those of its parser; `http.timeout`, `peer.gone`, the waiter's interruption.
+  virtual net::Task<Result<http::Request>> receive() = 0;
+  /// Completes the opening handshake: what is written to stream() from then on are frames. `waiter` is the one that the stream is
+  /// attached to, here and below.
+  /// Errors: `peer.too_slow`, `peer.gone`, the waiter's interruption.
+  virtual net::Task<Result<void>> accept(const http::Upgrade& upgrade, const Agreed& agreed, net::Waiter& waiter) = 0;
+  /// Answers as HTTP does, and makes an end as linger() does. Best effort.
+  virtual net::Task<void> answer(const http::Response& response, net::Waiter& waiter) = 0;
+  /// Ends the exchange so that the last word can be read by its peer.
+  virtual net::Task<void> linger(net::Waiter& waiter) = 0;
+  /// Frames that came right behind the head. Lifetime: as long as the exchange.
+  virtual Bytes early() = 0;
+
+ protected:
+  Exchange(net::Stream& stream, net::Waiter& waiter) : stream_(stream), waiter_(waiter) {}
+
+ private:
+  net::Stream& stream_;
+  net::Waiter& waiter_;
+};
+
+}  // namespace sallyport::gateway

@@ -1,0 +1,245 @@
+#include "sallyport/gateway/tunnel.h"
+
+#include <algorithm>
+
+#include "sallyport/auth/token.h"
+#include "sallyport/base/encoding.h"
+#include "sallyport/http/forward.h"
+#include "sallyport/http/grammar.h"
+#include "sallyport/ws/compose.h"
+
+namespace sallyport::gateway {
+namespace {
+
+constexpr std::string_view well_known_prefix = "/.sallyport/";
+
+// Counts as one open connection for as long as it lives, whichever way the relay ends.
+class OpenGauge {
+ public:
+  explicit OpenGauge(metric::Gauge& gauge) : gauge_(gauge) { gauge_.add(1); }
+  OpenGauge(const OpenGauge&) = delete;
+  OpenGauge& operator=(const OpenGauge&) = delete;
+  ~OpenGauge() { gauge_.add(-1); }
+
+ private:
+  metric::Gauge& gauge_;
+};
+
+// Before the 101 every refused credential looks the same, whichever way the refusal is told.
+Reason told_reason(Reason reason) {
+  return row(reason).http_status == 401 && reason != Reason::credential_missing ? Reason::credential_invalid : reason;
+}
+
+// `bearer.<token>` is never echoed: it would put the token into logs of answers.
+std::optional<std::string> first_plain_subprotocol(const http::Upgrade& upgrade) {
+  for (const std::string& offered : upgrade.subprotocols()) {
+    const std::string_view start = std::string_view(offered).substr(0, auth::token_subprotocol_prefix.size());
+    if (!http::equal_ignoring_case(start, auth::token_subprotocol_prefix)) return offered;
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+Tunnel::Tunnel(Arrival& arrival, Exchange& exchange)
+    : arrival_(arrival), exchange_(exchange), shard_(arrival.shard), loop_(arrival.shard.loop()) {}
+
+net::Task<void> Tunnel::serve() {
+  Error error{Reason::internal_bug, ""};
+  try {
+    const Result<void> served = co_await run();
+    if (served.ok()) co_return;
+    error = served.error();
+  } catch (const std::exception& bug) {
+    shard_.metrics.bugs.add();
+    error.detail = bug.what();
+    Event(shard_.shared.log, loop_.wall(), Level::error, "internal.bug").text("detail", error.detail);
+  }
+  report_refusal(arrival_, error, route_.get(), upgrade_ ? upgrade_->origin() : std::nullopt);
+  co_await refuse(error);
+}
+
+// The handshake has a frame of its own, so that what it needed is not kept for the hours that follow.
+net::Task<Result<void>> Tunnel::run() {
+  CO_TRY(std::optional<Opened> opened, co_await open());
+  if (opened) co_await relay(*opened);
+  co_return Result<void>();
+}
+
+net::Task<Result<std::optional<Tunnel::Opened>>> Tunnel::open() {
+  CO_TRY(http::Request request, co_await exchange_.receive());
+  if (arrival_.rate == Arrival::Rate::over)
+    co_return Error{Reason::limit_handshake_rate, "handshakes from " + arrival_.peer.address.network()};
+  if (request.path().starts_with(well_known_prefix)) {
+    CO_TRY_OK(co_await answer_well_known(request));
+    co_return std::optional<Opened>();
+  }
+  CO_TRY(upgrade_, http::parse_upgrade(std::move(request)));
+  const http::Upgrade& upgrade = *upgrade_;
+  CO_TRY(route_, arrival_.snapshot->routes.match(upgrade));
+  CO_TRY(const http::OriginProof origin, route_->origins().check(upgrade.headers(), upgrade.authority()));
+  const auth::Evidence evidence{upgrade, origin, arrival_.peer, std::nullopt};
+  CO_TRY(auth::Identity identity, co_await prove(evidence));
+  CO_TRY(auto network_place, shard_.shared.limits.by_network.enter(
+                                 route_->name() + '\0' + arrival_.peer.address.network(),
+                                 route_->settings().limits.connections_per_ip, Reason::limit_connections_ip));
+  CO_TRY(auto session,
+         shard_.sessions.admit(base64url_encode(bytes_of(shard_.random.bytes(16))), std::move(identity), route_,
+                               arrival_.peer.address.ip(), loop_.wall(), exchange_.waiter(), std::move(network_place)));
+  // A drain closes whom it finds in the table; who comes into it after that must not stay.
+  if (shard_.shared.draining) co_return Error{Reason::server_draining, "admitted while draining"};
+  arrival_.pending.reset();
+  CO_TRY(Upstream upstream, co_await open_upstream(upgrade, *session));
+  CO_TRY_OK(co_await accept(upgrade, upstream.subprotocol));
+  co_return std::optional<Opened>(Opened{origin, std::move(session), std::move(upstream)});
+}
+
+net::Task<Result<void>> Tunnel::answer_well_known(const http::Request& request) {
+  const bool known = request.path() == "/.sallyport/jwks.json" && arrival_.snapshot->routes.has_host(request.host());
+  if (!known) co_return Error{Reason::route_not_found, "no such endpoint below " + std::string(well_known_prefix)};
+  if (request.method() != "GET") co_return Error{Reason::http_method_not_allowed, "only GET"};
+  const http::Response answer{200,
+                              {{"Content-Type", "application/jwk-set+json"},
+                               {"Cache-Control", "public, max-age=300"},
+                               {"Access-Control-Allow-Origin", "*"}},
+                              arrival_.snapshot->assertion->jwks()};
+  co_await exchange_.answer(answer, exchange_.waiter());
+  co_return Result<void>();
+}
+
+net::Task<Result<auth::Identity>> Tunnel::prove(const auth::Evidence& evidence) {
+  auth::Here here = shard_.here();
+  CO_TRY(auth::Identity identity,
+         co_await route_->chain().authenticate(
+             evidence, here, arrival_.deadline(arrival_.snapshot->settings.limits.auth_timeout, Reason::auth_timeout)));
+  // A clock difference is tolerated when a credential is judged, but a connection cannot be opened after its end.
+  if (identity->expires_at <= loop_.wall()) co_return Error{Reason::credential_expired, "expired within the leeway"};
+  co_return identity;
+}
+
+net::Task<Result<Tunnel::Upstream>> Tunnel::open_upstream(const http::Upgrade& upgrade, const Session& session) {
+  Upstream upstream;
+  CO_TRY(UpstreamPool::Dialled dialled, co_await route_->upstream().dial(exchange_.waiter()));
+  upstream.stream = std::move(dialled.stream);
+  upstream.place = std::move(dialled.place);
+  upstream.stream->attach(exchange_.waiter().wake(), net::Waiter::readable, net::Waiter::writable);
+
+  http::ForwardOptions options;
+  options.key = base64_encode(bytes_of(shard_.random.bytes(16)));
+  const http::UpstreamUrl& url = upstream.place->url();
+  options.host = route_->settings().upstream.keep_host ? http::HostField::kept : http::HostField::replaced;
+  options.upstream_host = url.host_text();
+  if (!url.path.empty()) options.path = url.path;
+  options.client_address = arrival_.peer.address.ip();
+  options.client_scheme = upgrade.scheme();
+  options.strip = route_->strip();
+  options.added.add("X-Sallyport-Identity",
+                    arrival_.snapshot->assertion->sign(session.identity(), session.id(), route_->name(), loop_.wall()));
+  options.added.add("X-Sallyport-Subject", session.identity()->subject);
+  options.added.add("X-Sallyport-Connection", session.id());
+  CO_TRY(const http::UpstreamRequest request, http::make_upstream_request(upgrade, options));
+
+  const net::Deadline by = arrival_.deadline(route_->settings().upstream.connect_timeout, Reason::upstream_timeout);
+  http::HeadProgress progress;
+  const std::string accept = http::accept_key(options.key);
+  Result<void> written = co_await exchange_.waiter().write_all(*upstream.stream, bytes_of(request.text), by);
+  std::string answer;
+  while (written.ok()) {
+    const std::size_t before = answer.size();
+    answer.resize(before + 4096);
+    const auto room = MutableBytes(reinterpret_cast<Byte*>(answer.data()), answer.size()).subspan(before);
+    const Result<std::size_t> count = co_await exchange_.waiter().read_some(*upstream.stream, room, by);
+    if (!count.ok()) {
+      written = count.error();
+      break;
+    }
+    answer.resize(before + *count);
+    CO_TRY(auto switching,
+           http::parse_switching(bytes_of(answer), progress, accept, {request.subprotocols, options.deflate}));
+    if (!switching) continue;
+    upstream.subprotocol = std::move(switching->subprotocol);
+    upstream.early = answer.substr(switching->consumed);
+    upstream.stream->pause_reading();
+    co_return upstream;
+  }
+  Error error = written.error();
+  if (error.reason == Reason::peer_gone)
+    error = {Reason::upstream_unavailable, "backend closed before it answered the handshake"};
+  co_return error;
+}
+
+net::Task<Result<void>> Tunnel::accept(const http::Upgrade& upgrade, const std::optional<std::string>& subprotocol) {
+  // A browser fails a connection that answers none of its subprotocols; when the backend chose none, the control channel is ours.
+  // It is not promised where there is none: what a client then says to the gateway, a token, would go on to the backend.
+  Agreed agreed{subprotocol, {}};
+  const auto& offered = upgrade.subprotocols();
+  const bool wanted = wants_control(upgrade) && std::ranges::find(offered, control_subprotocol) != offered.end();
+  if (!agreed.subprotocol && wanted) agreed.subprotocol = control_subprotocol;
+  switched_ = true;
+  co_return co_await exchange_.accept(upgrade, agreed, exchange_.waiter());
+}
+
+bool Tunnel::wants_control(const http::Upgrade& upgrade) const {
+  const Control control = route_->settings().control;
+  if (control != Control::offered) return control == Control::always;
+  const auto& offered = upgrade.subprotocols();
+  return std::ranges::find(offered, control_subprotocol) != offered.end();
+}
+
+net::Task<void> Tunnel::relay(Opened& opened) {
+  const auth::Evidence evidence{*upgrade_, opened.origin, arrival_.peer, std::nullopt};
+  Session& session = *opened.session;
+  Upstream& upstream = opened.upstream;
+  Metrics& metrics = shard_.metrics;
+  metrics.connections_accepted.add();
+  const OpenGauge open(metrics.connections_open);
+  metrics.handshake_seconds.observe(std::chrono::duration<double>(loop_.clock().now() - arrival_.at).count());
+  {
+    Event event(shard_.shared.log, loop_.wall(), Level::info, "connection.accepted");
+    event.text("connection", session.id()).text("route", route_->name()).text("subject", session.identity()->subject);
+    event.text("issuer", session.identity()->issuer).text("mechanism", session.identity()->mechanism);
+    event.number("expires_at", to_unix_seconds(session.identity()->expires_at))
+        .text("peer", arrival_.peer.address.ip());
+    if (evidence.upgrade.origin()) event.text("origin", *evidence.upgrade.origin());
+    event.text("tls", arrival_.peer.tls_version).text("backend", upstream.place->text());
+  }
+  auth::Here here = shard_.here();
+  const RelayContext context{shard_.scratch, metrics, shard_.shared.log,
+                             shard_.random,  here,    arrival_.snapshot->settings.limits,
+                             shard_.snapshot};
+  Relay relay(context, exchange_.waiter(), session, evidence,
+              wants_control(evidence.upgrade) ? Relay::ControlChannel::on : Relay::ControlChannel::off,
+              exchange_.stream(), *upstream.stream);
+  const Ending ending = co_await relay.run(exchange_.early(), bytes_of(upstream.early));
+  metrics.closed[static_cast<std::size_t>(ending.reason)].add();
+  Event event(shard_.shared.log, loop_.wall(), Level::info, "connection.closed");
+  event.text("connection", session.id()).text("route", route_->name()).text("subject", session.identity()->subject);
+  event.reason(ending.reason).text("by", name_of(ending.by)).number("code", ending.code).text("detail", ending.detail);
+  event.number("duration_ms", (loop_.wall() - session.admitted_at()).count());
+  event.number("messages_in", static_cast<std::int64_t>(relay.from_client().messages));
+  event.number("messages_out", static_cast<std::int64_t>(relay.from_backend().messages));
+  event.number("bytes_in", static_cast<std::int64_t>(relay.from_client().bytes));
+  event.number("bytes_out", static_cast<std::int64_t>(relay.from_backend().bytes));
+}
+
+net::Task<void> Tunnel::refuse(const Error& error) {
+  // Who is gone cannot be told anything.
+  if (switched_ || error.reason == Reason::peer_gone) co_return;
+  net::Waiter waiter(loop_);  // the exchange's own may be interrupted already
+  exchange_.stream().attach(waiter.wake(), net::Waiter::readable, net::Waiter::writable);
+  const Reason reason = told_reason(error.reason);
+  if (!upgrade_ || !route_ || route_->settings().refusal != Refusal::close) {
+    const http::Response answer = http::make_refusal(reason);
+    co_return co_await exchange_.answer(answer, waiter);
+  }
+  const std::optional<std::string> subprotocol = first_plain_subprotocol(*upgrade_);
+  const Agreed agreed{subprotocol, {}};
+  std::string frame;
+  ws::append_close(frame, row(reason).close_code, row(reason).told);
+  Result<void> written = co_await exchange_.accept(*upgrade_, agreed, waiter);
+  if (written.ok())
+    written = co_await waiter.write_all(exchange_.stream(), bytes_of(frame), arrival_.answer_deadline());
+  if (written.ok()) co_await exchange_.linger(waiter);
+}
+
+}  // namespace sallyport::gateway

@@ -1,0 +1,57 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "sallyport/gateway/exchange.h"
+
+namespace sallyport::gateway {
+
+/// One WebSocket from its request to its last byte: the path, the same for every transport.
+class Tunnel {
+ public:
+  /// Lifetime: `arrival` and `exchange` outlive the tunnel.
+  Tunnel(Arrival& arrival, Exchange& exchange);
+
+  /// Until it is over. Every Error of the path ends here: as an HTTP answer until the handshake is accepted, as a close frame from then
+  /// on. So does a bug, which costs this tunnel and no other.
+  net::Task<void> serve();
+
+ private:
+  struct Upstream {
+    std::unique_ptr<net::Stream> stream;
+    BackendPlace place;
+    std::optional<std::string> subprotocol;
+    std::string early;  // frames that came behind the backend's 101
+  };
+
+  // What the handshake has brought about.
+  struct Opened {
+    http::OriginProof origin;
+    std::unique_ptr<Session> session;
+    Upstream upstream;
+  };
+
+  net::Task<Result<void>> run();
+  // read upgrade > route > origin > authenticate > admit > dial > 101. Nothing when the request was answered otherwise.
+  net::Task<Result<std::optional<Opened>>> open();
+  net::Task<Result<void>> answer_well_known(const http::Request& request);
+  net::Task<Result<auth::Identity>> prove(const auth::Evidence& evidence);
+  net::Task<Result<Upstream>> open_upstream(const http::Upgrade& upgrade, const Session& session);
+  net::Task<Result<void>> accept(const http::Upgrade& upgrade, const std::optional<std::string>& subprotocol);
+  // relay > close
+  net::Task<void> relay(Opened& opened);
+  net::Task<void> refuse(const Error& error);
+  bool wants_control(const http::Upgrade& upgrade) const;
+
+  Arrival& arrival_;
+  Exchange& exchange_;
+  Shard& shard_;
+  net::Loop& loop_;
+  std::optional<http::Upgrade> upgrade_;
+  std::shared_ptr<const Route> route_;
+  bool switched_ = false;
+};
+
+}  // namespace sallyport::gateway
