@@ -27,6 +27,8 @@ enum class Retry : std::uint8_t {
   X(http_headers_too_large,    "http.headers_too_large",    431, 1009, never, "request header too large") \
   X(http_timeout,              "http.timeout",              408, 1002, later, "request not completed in time") \
   X(http_unsupported,          "http.unsupported",          501, 1002, never, "not supported") \
+  X(http2_malformed,           "http2.malformed",           400, 1002, never, "HTTP/2 protocol error") \
+  X(http2_idle,                "http2.idle",                408, 1001, later, "no stream for too long") \
   X(route_not_found,           "route.not_found",           404, 1008, never, "no such endpoint") \
   X(tls_failed,                "tls.failed",                400, 1002, never, "TLS handshake failed") \
   X(origin_not_allowed,        "origin.not_allowed",        403, 4403, never, "origin not allowed") \
@@ -40,6 +42,8 @@ enum class Retry : std::uint8_t {
   X(session_expired,           "session.expired",           401, 4401, renew, "session lifetime reached") \
   X(auth_timeout,              "auth.timeout",              503, 4408, later, "authentication not completed in time") \
   X(limit_handshake_rate,      "limit.handshake_rate",      429, 4429, later, "too many attempts") \
+  X(limit_http2_resets,        "limit.http2_resets",        429, 4429, later, "too many streams given up") \
+  X(limit_http2_frames,        "limit.http2_frames",        429, 4429, later, "too many frames that carry nothing") \
   X(limit_pending,             "limit.pending",             503, 1013, later, "try again later") \
   X(limit_connections_ip,      "limit.connections_ip",      429, 4429, later, "too many connections from this address") \
   X(limit_connections_identity,"limit.connections_identity",429, 4429, later, "too many connections of this identity") \
