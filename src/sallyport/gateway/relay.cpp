@@ -17,6 +17,13 @@ constexpr std::size_t least_progress = 64 * 1024;
 // For the answers to what a side said before it broke the protocol; the other side's close frame ends it sooner.
 constexpr Duration most_for_last_words = std::chrono::milliseconds(500);
 
+// How much is written anew before it is sent.
+constexpr std::size_t frames_at_once = 64 * 1024;
+
+ws::Extension extension(const std::optional<http::DeflateParameters>& agreed) {
+  return agreed ? ws::Extension::deflate : ws::Extension::none;
+}
+
 ws::Mask new_mask(crypto::Random& random) {
   ws::Mask mask;
   random.fill(mask);
@@ -31,7 +38,7 @@ std::string_view name_of(By by) {
 }
 
 Relay::Relay(RelayContext context, net::Waiter& waiter, Session& session, const auth::Evidence& evidence,
-             ControlChannel control, net::Stream& client, net::Stream& backend)
+             ControlChannel control, net::Stream& client, net::Stream& backend, const Compression& compression)
     : context_(context),
       waiter_(waiter),
       session_(session),
@@ -39,12 +46,16 @@ Relay::Relay(RelayContext context, net::Waiter& waiter, Session& session, const 
       control_(control),
       loop_(waiter.wake().loop()),
       client_(client, ws::Role::client, {.message_size = session.route().settings().limits.message_size.bytes},
-              client_readable, loop_.now()),
+              extension(compression.client), client_readable, loop_.now()),
       backend_(backend, ws::Role::server,
-               {.message_size = session.route().settings().limits.backend_message_size.bytes}, backend_readable,
-               loop_.now()),
+               {.message_size = session.route().settings().limits.backend_message_size.bytes},
+               extension(compression.backend), backend_readable, loop_.now()),
       rate_(session.route().settings().limits.messages, loop_.now()),
-      timer_(waiter.wake(), timer_due) {}
+      timer_(waiter.wake(), timer_due) {
+  const RouteSettings& route = session.route().settings();
+  client_.recoder = make_recoder(ws::Role::client, compression, route, context.scratch.deflate);
+  backend_.recoder = make_recoder(ws::Role::server, compression, route, context.scratch.deflate);
+}
 
 net::Task<Ending> Relay::run(Bytes early_client, Bytes early_backend) {
   net::Wake& wake = waiter_.wake();
@@ -108,10 +119,13 @@ void Relay::pump(Side& from) {
 // Hands on what the assembler has. False: not now, the rest is kept and the side is not read for a while.
 bool Relay::relay_units(Side& from) {
   Side& to = other(from);
-  Bytes run;  // consecutive units in the read buffer, for one write
+  Bytes run;                                      // consecutive units in the read buffer, for one write
+  std::string& frames = context_.scratch.frames;  // or what was written anew, never both
+  frames.clear();                                 // a bug may have ended another connection in the middle
   const auto send_run = [&] {
-    send(to, run);
+    send(to, run.empty() ? bytes_of(frames) : run);
     run = {};
+    frames.clear();
   };
   for (;;) {
     if (is_heard(from) && must_wait(from)) {
@@ -134,6 +148,11 @@ bool Relay::relay_units(Side& from) {
       continue;
     }
     if (*fate == Fate::drop) continue;
+    if (*fate == Fate::rewritten) {
+      send(to, std::exchange(run, {}));
+      if (frames.size() >= frames_at_once) send_run();
+      continue;
+    }
     if (unit->in_input && !run.empty() && run.data() + run.size() == unit->wire.data()) {
       run = Bytes(run.data(), run.size() + unit->wire.size());
       continue;
@@ -170,13 +189,23 @@ Result<Relay::Fate> Relay::judge(Side& from, const ws::Unit& unit) {
 
 Result<Relay::Fate> Relay::judge_message(Side& from, const ws::Unit& unit) {
   const bool may_be_control = control_ == ControlChannel::on && unit.kind == ws::Unit::Kind::text;
-  if (may_be_control) {
+  const bool recoded = from.recoder && from.recoder->must_read(unit);
+  Bytes content;
+  std::size_t size = unit.payload_size;
+  if (may_be_control || recoded) {
     std::vector<Byte>& plain = context_.scratch.plain;
     if (plain.size() < unit.payload_size) plain.resize(unit.payload_size);
-    const Bytes text = unit.unmask_into(plain);
-    if (is_client(from) ? ws::is_control_text(text) : ws::may_pass_for_notice(text)) {
+    content = unit.unmask_into(plain);
+    if (unit.first.compressed) {
+      SALLYPORT_CHECK(from.recoder);  // or nobody could tell what it says
+      TRY(content, from.recoder->inflate(unit, content));
+      size = content.size();
+    }
+  }
+  if (may_be_control) {
+    if (is_client(from) ? ws::is_control_text(content) : ws::may_pass_for_notice(content)) {
       if (is_client(from)) {
-        if (phase_ == Phase::open) TRY_OK(take_control(text));
+        if (phase_ == Phase::open) TRY_OK(take_control(content));
       } else {
         // Only the gateway speaks on this channel: another user's text, sent on by the backend, must not pass for its word.
         context_.metrics.control_spoofed.add();
@@ -187,11 +216,13 @@ Result<Relay::Fate> Relay::judge_message(Side& from, const ws::Unit& unit) {
     }
   }
   ++from.traffic.messages;
-  from.traffic.bytes += unit.payload_size;
+  from.traffic.bytes += size;
   Metrics::Direction& direction = is_client(from) ? context_.metrics.from_client : context_.metrics.from_backend;
   direction.messages.add();
-  direction.bytes.add(unit.payload_size);
-  return Fate::forward;
+  direction.bytes.add(size);
+  if (!recoded || from.recoder->passes(unit)) return Fate::forward;
+  const auto mask = is_client(from) ? std::optional(new_mask(context_.random)) : std::nullopt;
+  return from.recoder->rewrite(unit, content, mask, context_.scratch.frames) ? Fate::rewritten : Fate::forward;
 }
 
 Relay::Fate Relay::judge_pong(Side& from, const ws::Unit& unit) {

@@ -8,6 +8,7 @@
 #include "sallyport/base/log.h"
 #include "sallyport/crypto/random.h"
 #include "sallyport/gateway/metrics.h"
+#include "sallyport/gateway/recoder.h"
 #include "sallyport/gateway/sessions.h"
 #include "sallyport/gateway/snapshot.h"
 #include "sallyport/net/stream.h"
@@ -19,6 +20,8 @@ namespace sallyport::gateway {
 struct Scratch {
   std::vector<Byte> read = std::vector<Byte>(128 * 1024);
   std::vector<Byte> plain;  ///< grows to the largest message seen
+  std::string frames;       ///< written anew, on their way
+  DeflateScratch deflate;
 };
 
 enum class By : std::uint8_t { client, backend, gateway };
@@ -54,7 +57,7 @@ class Relay {
   /// `control`: the client speaks the control channel. `evidence` is what the client was admitted with.
   enum class ControlChannel : std::uint8_t { off, on };
   Relay(RelayContext context, net::Waiter& waiter, Session& session, const auth::Evidence& evidence,
-        ControlChannel control, net::Stream& client, net::Stream& backend);
+        ControlChannel control, net::Stream& client, net::Stream& backend, const Compression& compression = {});
 
   /// Relays until both sides are told of the end, or the time for that is over. `early_*` are bytes that came behind the heads of the
   /// handshakes. Never fails: every trouble is an ending.
@@ -78,14 +81,16 @@ class Relay {
   enum class Phase : std::uint8_t { open, closing, over };
 
   struct Side {
-    Side(net::Stream& its_stream, ws::Role role, ws::Assembler::Limits limits, std::uint32_t readable, Instant now)
-        : stream(its_stream), assembler(role, limits), readable_bit(readable), heard(now) {}
+    Side(net::Stream& its_stream, ws::Role role, ws::Assembler::Limits limits, ws::Extension agreed,
+         std::uint32_t readable, Instant now)
+        : stream(its_stream), assembler(role, limits, agreed), readable_bit(readable), heard(now) {}
 
     bool blocked() const { return !out.empty(); }
 
     net::Stream& stream;
-    ws::Assembler assembler;  // of what this side sends
-    std::string out;          // what this side has not taken yet
+    ws::Assembler assembler;           // of what this side sends
+    std::unique_ptr<Recoder> recoder;  // of the same; none where no message is inflated or compressed
+    std::string out;                   // what this side has not taken yet
     std::size_t out_taken = 0;
     std::uint32_t readable_bit;
     bool ended = false;     // nothing will come from it any more
@@ -101,7 +106,8 @@ class Relay {
     Traffic traffic;
   };
 
-  enum class Fate : std::uint8_t { forward, drop };
+  // rewritten: what goes on is at the end of the scratch's frames.
+  enum class Fate : std::uint8_t { forward, drop, rewritten };
 
   Side& other(Side& side) { return &side == &client_ ? backend_ : client_; }
   bool is_client(const Side& side) const { return &side == &client_; }

@@ -1076,6 +1076,40 @@ class RepeatingStream final : public net::Stream {
 }  // namespace
 
 TEST_SUITE("relay") {
+  TEST_CASE("a message that is inflated or compressed without a context costs no allocation") {
+    const http::DeflateParameters alone{.server_no_context_takeover = true, .client_no_context_takeover = true};
+    std::string text;
+    while (text.size() < 3000) text += "{\"type\":\"chat.send\",\"text\":\"" + std::to_string(text.size()) + "\"}";
+    ws::Deflater deflater;
+    std::vector<Byte> scratch;
+    std::string packed;
+    ws::append_compressed(packed, Opcode::text, deflater.deflate(bytes_of(text), {}, scratch), ws::Mask{1, 2, 3, 4});
+    for (const bool client_compresses : {true, false}) {
+      for (const bool backend_compresses : {true, false}) {
+        RelayScene scene;
+        if (client_compresses) scene.compression.client = alone;
+        if (backend_compresses) scene.compression.backend = alone;
+        const std::string out = client_compresses ? packed + packed : client_text(text) + client_text(text);
+        RepeatingStream client(out);
+        RepeatingStream backend(backend_text(text));
+        scene.start(client, backend);
+        const auto send = [&] {
+          client.send_again();
+          scene.loop.turn(Duration::zero());
+          backend.send_again();
+          scene.loop.turn(Duration::zero());
+        };
+        for (int i = 0; i < 3; ++i) send();
+        const std::size_t before = allocations;
+        for (int i = 0; i < 100; ++i) send();
+        const std::size_t after = allocations;
+        CHECK(after == before);
+        CHECK(scene.relay->from_client().messages == 2 * 103);
+        CHECK(scene.relay->from_client().bytes == 2 * 103 * text.size());
+      }
+    }
+  }
+
   TEST_CASE("a message costs no allocation") {
     for (const Channel channel : {Channel::off, Channel::on}) {
       RelayScene scene(route_settings(), channel);

@@ -165,6 +165,50 @@ config::Schema<RouteLimits> route_limits_schema() {
                               "Open at a time, for one IPv4 address or IPv6 /64.", between(1, 1'000'000)));
 }
 
+config::Schema<CompressionSettings> compression_schema() {
+  return config::schema(
+             "routes.compression",
+             "permessage-deflate (RFC 7692), agreed on with each side by itself. Off unless asked for: the size of "
+             "what is "
+             "compressed tells whoever sees it something about secrets that stand beside text of an attacker's choice.",
+             field(&CompressionSettings::client, "client", "Agrees to it with clients that offer it."),
+             field(&CompressionSettings::backend, "backend", "Offers it to the backend."),
+             field(&CompressionSettings::context_takeover, "context_takeover",
+                   "Lets a message point into the ones before it. Compresses short messages far better, and costs each "
+                   "connection memory for every direction that is compressed: see `window_bits`."),
+             field(&CompressionSettings::window_bits, "window_bits",
+                   "How far back that is: 2 to this many bytes. With `context_takeover` a connection keeps at most "
+                   "2^window_bits + 9 KiB for each direction that is read and 8 times 2^window_bits + 9 KiB for each "
+                   "that "
+                   "is written.",
+                   between(9, 15)),
+             field(
+                 &CompressionSettings::max_ratio, "max_ratio",
+                 "A message may inflate to so many times its size, or to 4 KiB; `limits` hold for what it inflates to. "
+                 "Asked while inflating, so that nothing beyond is ever made.",
+                 between(1, 1032)),
+             field(
+                 &CompressionSettings::dangerous_pass_through, "dangerous_pass_through",
+                 "Instead of all that: the client's offer goes to the backend, its answer comes back, and compressed "
+                 "messages go through unseen. Their text may be no UTF-8, `limits` see their compressed size only, and "
+                 "the backend must withstand what they inflate to.",
+                 dangerous))
+      .validated_by([](const CompressionSettings& compression, Check& check) {
+        const bool compresses = compression.client || compression.backend;
+        if (compression.dangerous_pass_through && compresses) {
+          check.problem("dangerous_pass_through",
+                        "dangerous_pass_through excludes client and backend: those two agree between themselves",
+                        "Keep one of the two ways");
+        }
+        if (compresses) return;
+        for (const char* key : {"context_takeover", "window_bits", "max_ratio"}) {
+          if (check.is_given(key))
+            check.problem(key, "nothing is compressed by the gateway on this route",
+                          "Set client: true or backend: true, or remove this");
+        }
+      });
+}
+
 config::Schema<PingSettings> ping_schema() {
   return config::schema(
       "routes.ping", "How a peer that is silent is asked whether it is still there.",
@@ -174,28 +218,42 @@ config::Schema<PingSettings> ping_schema() {
 
 config::Schema<RouteSettings> route_schema() {
   return config::schema(
-      "routes", "One endpoint: who may come, by which proof, and where to.",
-      field(&RouteSettings::name, "name", "Names the route in logs and metrics.", required, config::length(1, 64)),
-      field(&RouteSettings::match, "match", "Which upgrades are this route's.", required, match_schema()),
-      field(&RouteSettings::upstream, "upstream", "The backend.", required, upstream_schema()),
-      field(&RouteSettings::origins, "origins",
-            "Origins of the pages that may connect. `https://*.example.com` means one or more labels below, never the "
-            "domain itself. "
-            "Empty: none, so only clients that are no browsers.",
-            example("[https://app.example.com]"), checked<std::string>([](const std::string& text) {
-              return complaint_of(http::parse_origin_pattern(text));
-            })),
-      field(&RouteSettings::authenticate, "authenticate",
-            "Mechanisms in this order; the first whose credential is presented decides. None: nobody gets in.",
-            required, config::one_of(config::choices(authenticator_plugs()))),
-      field(&RouteSettings::refresh, "refresh", "How a connection outlives its credential.", refresh_schema()),
-      field(&RouteSettings::control, "control", "Who gets the control channel inside the socket."),
-      field(&RouteSettings::refusal, "refusal", "How a peer that is turned away learns of it."),
-      field(&RouteSettings::limits, "limits", "What one connection, identity or address may use.",
-            route_limits_schema()),
-      field(&RouteSettings::ping, "ping", "How a silent peer is asked whether it is still there.", ping_schema()),
-      field(&RouteSettings::max_session, "max_session", "Longest life of a connection, however often it is refreshed.",
-            between(1s, std::chrono::seconds(24h * 30))));
+             "routes", "One endpoint: who may come, by which proof, and where to.",
+             field(&RouteSettings::name, "name", "Names the route in logs and metrics.", required,
+                   config::length(1, 64)),
+             field(&RouteSettings::match, "match", "Which upgrades are this route's.", required, match_schema()),
+             field(&RouteSettings::upstream, "upstream", "The backend.", required, upstream_schema()),
+             field(&RouteSettings::origins, "origins",
+                   "Origins of the pages that may connect. `https://*.example.com` means one or more labels below, "
+                   "never the "
+                   "domain itself. "
+                   "Empty: none, so only clients that are no browsers.",
+                   example("[https://app.example.com]"), checked<std::string>([](const std::string& text) {
+                     return complaint_of(http::parse_origin_pattern(text));
+                   })),
+             field(&RouteSettings::authenticate, "authenticate",
+                   "Mechanisms in this order; the first whose credential is presented decides. None: nobody gets in.",
+                   required, config::one_of(config::choices(authenticator_plugs()))),
+             field(&RouteSettings::refresh, "refresh", "How a connection outlives its credential.", refresh_schema()),
+             field(&RouteSettings::control, "control", "Who gets the control channel inside the socket."),
+             field(&RouteSettings::refusal, "refusal", "How a peer that is turned away learns of it."),
+             field(&RouteSettings::limits, "limits", "What one connection, identity or address may use.",
+                   route_limits_schema()),
+             field(&RouteSettings::ping, "ping", "How a silent peer is asked whether it is still there.",
+                   ping_schema()),
+             field(&RouteSettings::compression, "compression", "Compressed messages.", compression_schema()),
+             field(&RouteSettings::max_session, "max_session",
+                   "Longest life of a connection, however often it is refreshed.",
+                   between(1s, std::chrono::seconds(24h * 30))))
+      .validated_by(
+          [](const RouteSettings& route, Check& check) {
+            if (!route.compression.dangerous_pass_through || route.control == Control::never) return;
+            check.problem(
+                "compression.dangerous_pass_through",
+                "the control channel needs every message to be looked into, which dangerous_pass_through ends",
+                "Set control: never, or use compression.client and compression.backend");
+          },
+          {"control", "compression"});
 }
 
 config::Schema<GatewayLimits> gateway_limits_schema() {

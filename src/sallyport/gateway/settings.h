@@ -77,6 +77,15 @@ struct RouteLimits {
   std::uint32_t connections_per_ip = 100;
 };
 
+struct CompressionSettings {
+  bool client = false;
+  bool backend = false;
+  bool context_takeover = false;
+  std::uint8_t window_bits = 15;
+  std::uint32_t max_ratio = 200;
+  bool dangerous_pass_through = false;
+};
+
 struct PingSettings {
   std::chrono::milliseconds every{30'000};
   std::chrono::milliseconds timeout{20'000};
@@ -93,6 +102,7 @@ struct RouteSettings {
   Refusal refusal = Refusal::status;
   RouteLimits limits;
   PingSettings ping;
+  CompressionSettings compression;
   std::chrono::seconds max_session = std::chrono::hours(24);
 };
 

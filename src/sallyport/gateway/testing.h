@@ -112,6 +112,7 @@ inline std::string client_control(std::string_view op, std::string_view token) {
 struct Written {
   ws::Opcode opcode;
   std::string payload;
+  bool compressed = false;
   /// Of a close frame; 1005 when it has none.
   std::uint16_t code() const {
     if (payload.size() < 2) return 1005;
@@ -124,13 +125,13 @@ struct Written {
 inline std::vector<Written> frames_in(std::string_view bytes, ws::Role from) {
   std::vector<Written> frames;
   while (!bytes.empty()) {
-    const auto header = ws::parse_header(bytes_of(bytes), from).value();
+    const auto header = ws::parse_header(bytes_of(bytes), from, ws::Extension::deflate).value();
     SALLYPORT_CHECK(header.has_value());
     bytes.remove_prefix(header->header_length);
     SALLYPORT_CHECK(bytes.size() >= header->payload_length);
     std::string payload(bytes.substr(0, header->payload_length));
     ws::unmask(bytes_of(payload), MutableBytes(reinterpret_cast<Byte*>(payload.data()), payload.size()), header->mask);
-    frames.push_back({header->opcode, std::move(payload)});
+    frames.push_back({header->opcode, std::move(payload), header->compressed});
     bytes.remove_prefix(header->payload_length);
   }
   return frames;
@@ -162,7 +163,7 @@ class RelayScene {
   void start(net::Stream& client_stream, net::Stream& backend_stream, std::string early_client = {},
              std::string early_backend = {}) {
     relay.emplace(RelayContext{scratch, metrics, log, random, here_, limits, snapshot}, waiter, *session, evidence_,
-                  channel_, client_stream, backend_stream);
+                  channel_, client_stream, backend_stream, compression);
     early_client_ = std::move(early_client);
     early_backend_ = std::move(early_backend);
     loop.spawn(run(*this));
@@ -206,6 +207,8 @@ class RelayScene {
   Sessions sessions{revocations, shared_limits};
   std::shared_ptr<ScriptedAuthenticator> authenticator = std::make_shared<ScriptedAuthenticator>();
   std::shared_ptr<const Route> route;
+  /// What both sides have agreed to, before start().
+  Compression compression;
   std::shared_ptr<const Snapshot> snapshot =
       std::make_shared<Snapshot>(Snapshot{{}, Routes({route}), {}, {}, {}, {}, {}});
   net::Waiter waiter{loop};
