@@ -24,11 +24,31 @@ ws::DeflateTerms terms_of(const http::DeflateParameters& agreed, ws::Role sender
   return {alone ? Context::message : Context::connection, bits.value_or(widest_window)};
 }
 
-}  // namespace
-
 http::DeflatePolicy policy_of(const CompressionSettings& settings) {
   using Takeover = http::DeflatePolicy::Takeover;
   return {settings.context_takeover ? Takeover::allowed : Takeover::refused, settings.window_bits};
+}
+
+}  // namespace
+
+Result<std::vector<http::DeflateParameters>> client_offers(const CompressionSettings& settings,
+                                                           const http::Upgrade& upgrade) {
+  if (!settings.client && !settings.dangerous_pass_through) return std::vector<http::DeflateParameters>();
+  return http::parse_deflate_offers(upgrade.headers());
+}
+
+std::vector<http::DeflateParameters> backend_offers(const CompressionSettings& settings,
+                                                    std::vector<http::DeflateParameters> of_client) {
+  if (settings.dangerous_pass_through) return of_client;
+  if (!settings.backend) return {};
+  return {http::offer_deflate(policy_of(settings))};
+}
+
+Compression agree(const CompressionSettings& settings, std::span<const http::DeflateParameters> of_client,
+                  const std::optional<http::DeflateParameters>& backend_answer) {
+  if (settings.dangerous_pass_through) return {backend_answer, backend_answer, Compression::Handling::pass};
+  return {settings.client ? http::answer_deflate(of_client, policy_of(settings)) : std::nullopt, backend_answer,
+          Compression::Handling::inflate};
 }
 
 Recoder::Recoder(std::optional<ws::DeflateTerms> from, std::optional<ws::DeflateTerms> to, ws::InflateLimits limits,

@@ -7,14 +7,12 @@
 
 #include "sallyport/gateway/settings.h"
 #include "sallyport/http/deflate.h"
+#include "sallyport/http/upgrade.h"
 #include "sallyport/ws/assembler.h"
 #include "sallyport/ws/deflate.h"
 
 /// permessage-deflate between two sides that need not have agreed to the same of it.
 namespace sallyport::gateway {
-
-/// What the route wants of its sides.
-http::DeflatePolicy policy_of(const CompressionSettings& settings);
 
 /// What was agreed on, each side for itself; nothing where a side does without.
 struct Compression {
@@ -27,6 +25,17 @@ struct Compression {
   std::optional<http::DeflateParameters> backend;
   Handling handling = Handling::inflate;
 };
+
+/// What the client offers on a route that takes such offers; elsewhere nobody looks at them.
+/// Errors: as http::parse_deflate_offers.
+Result<std::vector<http::DeflateParameters>> client_offers(const CompressionSettings& settings,
+                                                           const http::Upgrade& upgrade);
+/// What the backend is offered on behalf of such a client.
+std::vector<http::DeflateParameters> backend_offers(const CompressionSettings& settings,
+                                                    std::vector<http::DeflateParameters> of_client);
+/// What comes of `of_client` and of what the backend answered to backend_offers().
+Compression agree(const CompressionSettings& settings, std::span<const http::DeflateParameters> of_client,
+                  const std::optional<http::DeflateParameters>& backend_answer);
 
 /// What the connections of one loop use in turn, so that one that keeps no context owns no memory of zlib's.
 struct DeflateScratch {

@@ -371,7 +371,6 @@ TEST_SUITE("recoder") {
       DeflateParameters agreed = kept;
       agreed.client_max_window_bits = bits;
       const std::size_t bytes = measure(agreed);
-      MESSAGE("window_bits " << int{bits} << ": " << bytes << " bytes");
       CHECK(bytes < 9 * (std::size_t{1} << bits) + 18 * 1024);
     }
   }

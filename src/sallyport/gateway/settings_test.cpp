@@ -165,6 +165,34 @@ TEST_SUITE("settings") {
     CHECK(reading.dangers[0].mark.line == 5);
   }
 
+  TEST_CASE("compression is off, and what makes no sense of it is refused") {
+    CHECK(!read(good).config.routes[0].compression.client);
+    CHECK(!read(good).config.routes[0].compression.backend);
+    const std::string refresh = "    refresh: { in_band: true, notice: 30s, grace: 10s }\n";
+    const auto compressing = [&](const std::string& settings) {
+      return with(refresh, refresh + "    compression: { " + settings + " }\n");
+    };
+    const auto both = read(compressing("client: true, backend: true, context_takeover: true, window_bits: 12"));
+    CHECK(both.problems.text() == "");
+    CHECK(both.config.routes[0].compression.client);
+    CHECK(both.config.routes[0].compression.window_bits == 12);
+    const std::string path = "routes[0].compression";
+    for (const char* nothing : {"context_takeover: true", "window_bits: 10", "max_ratio: 20"}) {
+      const std::string key = std::string(nothing).substr(0, std::string_view(nothing).find(':'));
+      check_problem(compressing(nothing), 22, path + "." + key, "nothing is compressed");
+    }
+    check_problem(compressing("client: true, window_bits: 8"), 22, path + ".window_bits", "9");
+    check_problem(compressing("client: true, max_ratio: 0"), 22, path + ".max_ratio", "1");
+    check_problem(compressing("client: true, dangerous_pass_through: true"), 22, path + ".dangerous_pass_through",
+                  "excludes client and backend");
+    check_problem(compressing("dangerous_pass_through: true"), 22, path + ".dangerous_pass_through", "control channel");
+    const auto passing =
+        read(with(refresh, refresh + "    control: never\n    compression: { dangerous_pass_through: true }\n"));
+    CHECK(passing.problems.text() == "");
+    REQUIRE(passing.dangers.size() == 1);
+    CHECK(passing.dangers[0].path == path + ".dangerous_pass_through");
+  }
+
   TEST_CASE("operators come in the clear on loopback only, always") {
     check_problem(with("admin: { address: 127.0.0.1:9443", "admin: { address: 0.0.0.0:9443"), 5, "admin.address",
                   "loopback");

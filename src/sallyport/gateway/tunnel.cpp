@@ -77,6 +77,7 @@ net::Task<Result<std::optional<Tunnel::Opened>>> Tunnel::open() {
   CO_TRY(upgrade_, http::parse_upgrade(std::move(request)));
   const http::Upgrade& upgrade = *upgrade_;
   CO_TRY(route_, arrival_.snapshot->routes.match(upgrade));
+  CO_TRY(const auto deflate_offers, client_offers(route_->settings().compression, upgrade));
   CO_TRY(const http::OriginProof origin, route_->origins().check(upgrade.headers(), upgrade.authority()));
   const auth::Evidence evidence{upgrade, origin, arrival_.peer, std::nullopt};
   CO_TRY(auth::Identity identity, co_await prove(evidence));
@@ -89,8 +90,8 @@ net::Task<Result<std::optional<Tunnel::Opened>>> Tunnel::open() {
   // A drain closes whom it finds in the table; who comes into it after that must not stay.
   if (shard_.shared.draining) co_return Error{Reason::server_draining, "admitted while draining"};
   arrival_.pending.reset();
-  CO_TRY(Upstream upstream, co_await open_upstream(upgrade, *session));
-  CO_TRY_OK(co_await accept(upgrade, upstream.subprotocol));
+  CO_TRY(Upstream upstream, co_await open_upstream(upgrade, *session, deflate_offers));
+  CO_TRY_OK(co_await accept(upgrade, upstream));
   co_return std::optional<Opened>(Opened{origin, std::move(session), std::move(upstream)});
 }
 
@@ -117,7 +118,8 @@ net::Task<Result<auth::Identity>> Tunnel::prove(const auth::Evidence& evidence) 
   co_return identity;
 }
 
-net::Task<Result<Tunnel::Upstream>> Tunnel::open_upstream(const http::Upgrade& upgrade, const Session& session) {
+net::Task<Result<Tunnel::Upstream>> Tunnel::open_upstream(const http::Upgrade& upgrade, const Session& session,
+                                                          std::span<const http::DeflateParameters> deflate_offers) {
   Upstream upstream;
   CO_TRY(UpstreamPool::Dialled dialled, co_await route_->upstream().dial(exchange_.waiter()));
   upstream.stream = std::move(dialled.stream);
@@ -132,6 +134,8 @@ net::Task<Result<Tunnel::Upstream>> Tunnel::open_upstream(const http::Upgrade& u
   if (!url.path.empty()) options.path = url.path;
   options.client_address = arrival_.peer.address.ip();
   options.client_scheme = upgrade.scheme();
+  const CompressionSettings& compression = route_->settings().compression;
+  options.deflate = backend_offers(compression, {deflate_offers.begin(), deflate_offers.end()});
   options.strip = route_->strip();
   options.added.add("X-Sallyport-Identity",
                     arrival_.snapshot->assertion->sign(session.identity(), session.id(), route_->name(), loop_.wall()));
@@ -158,6 +162,7 @@ net::Task<Result<Tunnel::Upstream>> Tunnel::open_upstream(const http::Upgrade& u
            http::parse_switching(bytes_of(answer), progress, accept, {request.subprotocols, options.deflate}));
     if (!switching) continue;
     upstream.subprotocol = std::move(switching->subprotocol);
+    upstream.compression = agree(compression, deflate_offers, switching->deflate);
     upstream.early = answer.substr(switching->consumed);
     upstream.stream->pause_reading();
     co_return upstream;
@@ -168,10 +173,10 @@ net::Task<Result<Tunnel::Upstream>> Tunnel::open_upstream(const http::Upgrade& u
   co_return error;
 }
 
-net::Task<Result<void>> Tunnel::accept(const http::Upgrade& upgrade, const std::optional<std::string>& subprotocol) {
+net::Task<Result<void>> Tunnel::accept(const http::Upgrade& upgrade, const Upstream& upstream) {
   // A browser fails a connection that answers none of its subprotocols; when the backend chose none, the control channel is ours.
   // It is not promised where there is none: what a client then says to the gateway, a token, would go on to the backend.
-  Agreed agreed{subprotocol, {}};
+  Agreed agreed{upstream.subprotocol, upstream.compression.client};
   const auto& offered = upgrade.subprotocols();
   const bool wanted = wants_control(upgrade) && std::ranges::find(offered, control_subprotocol) != offered.end();
   if (!agreed.subprotocol && wanted) agreed.subprotocol = control_subprotocol;
@@ -202,6 +207,9 @@ net::Task<void> Tunnel::relay(Opened& opened) {
         .text("peer", arrival_.peer.address.ip());
     if (evidence.upgrade.origin()) event.text("origin", *evidence.upgrade.origin());
     event.text("tls", arrival_.peer.tls_version).text("backend", upstream.place->text());
+    const Compression& compression = upstream.compression;
+    if (compression.client) event.text("deflate_client", http::answer_text(*compression.client));
+    if (compression.backend) event.text("deflate_backend", http::answer_text(*compression.backend));
   }
   auth::Here here = shard_.here();
   const RelayContext context{shard_.scratch, metrics, shard_.shared.log,
@@ -209,7 +217,7 @@ net::Task<void> Tunnel::relay(Opened& opened) {
                              shard_.snapshot};
   Relay relay(context, exchange_.waiter(), session, evidence,
               wants_control(evidence.upgrade) ? Relay::ControlChannel::on : Relay::ControlChannel::off,
-              exchange_.stream(), *upstream.stream);
+              exchange_.stream(), *upstream.stream, upstream.compression);
   const Ending ending = co_await relay.run(exchange_.early(), bytes_of(upstream.early));
   metrics.closed[static_cast<std::size_t>(ending.reason)].add();
   Event event(shard_.shared.log, loop_.wall(), Level::info, "connection.closed");

@@ -23,6 +23,7 @@ class Tunnel {
     std::unique_ptr<net::Stream> stream;
     BackendPlace place;
     std::optional<std::string> subprotocol;
+    Compression compression;
     std::string early;  // frames that came behind the backend's 101
   };
 
@@ -38,8 +39,9 @@ class Tunnel {
   net::Task<Result<std::optional<Opened>>> open();
   net::Task<Result<void>> answer_well_known(const http::Request& request);
   net::Task<Result<auth::Identity>> prove(const auth::Evidence& evidence);
-  net::Task<Result<Upstream>> open_upstream(const http::Upgrade& upgrade, const Session& session);
-  net::Task<Result<void>> accept(const http::Upgrade& upgrade, const std::optional<std::string>& subprotocol);
+  net::Task<Result<Upstream>> open_upstream(const http::Upgrade& upgrade, const Session& session,
+                                            std::span<const http::DeflateParameters> deflate_offers);
+  net::Task<Result<void>> accept(const http::Upgrade& upgrade, const Upstream& upstream);
   // relay > close
   net::Task<void> relay(Opened& opened);
   net::Task<void> refuse(const Error& error);
