@@ -144,7 +144,7 @@ def sent_by(case: dict) -> bytes:
 @pytest.mark.parametrize("pieces", ["whole", "bytewise"])
 @pytest.mark.parametrize("case", [case for case in FRAMES["client_to_gateway"] if not case["deflate"]], ids=lambda case: case["id"])
 def test_frames_of_a_client(world: World, case, pieces):
-    """Compression is never agreed to, so the cases that need it do not arise."""
+    """Compression is not agreed to here; test_compression.py has the cases that need it."""
     world.backend.play(None)
     data = sent_by(case)
 
