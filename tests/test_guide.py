@@ -90,16 +90,20 @@ ISSUER = {
 }
 
 
-@pytest.mark.parametrize("page", sorted(str(page.relative_to(ROOT)) for page in (ROOT / "src/sallyport/auth").glob("*/README.md")))
+PLUG_PAGES = [page for folder in ("auth", "protocol") for page in (ROOT / "src/sallyport" / folder).glob("*/README.md")]
+
+
+@pytest.mark.parametrize("page", sorted(str(page.relative_to(ROOT)) for page in [*PLUG_PAGES, ROOT / "docs/guide/messages.md"]))
 def test_configuration_of_a_plug(page, tmp_path):
     """What a plug's README shows is set into a whole configuration, which must hold."""
     [shown] = [yaml.safe_load(text) for language, text in blocks(page) if language == "yaml"]
-    mechanisms = shown.pop("authenticate", None) or shown.pop("routes")[0]["authenticate"]
+    route = shown.pop("routes", [{}])[0]
+    route = {"authenticate": [{"opaque": {}}], **ROUTE, **route, **{key: shown.pop(key) for key in ("authenticate", "messages") if key in shown}}
     configuration = {
         "listen": [{"address": "127.0.0.1:0"}],
         "store": {"memory": {}},
         "issuers": [ISSUER],
-        "routes": [{**ROUTE, "authenticate": mechanisms}],
+        "routes": [route],
         **shown,
     }
     (tmp_path / "sallyport.yaml").write_text(yaml.safe_dump(configuration))

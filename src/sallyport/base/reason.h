@@ -52,6 +52,8 @@ enum class Retry : std::uint8_t {
   X(message_not_utf8,          "message.not_utf8",          400, 1007, never, "text is not UTF-8") \
   X(message_not_deflate,       "message.not_deflate",       400, 1007, never, "compressed message is damaged") \
   X(message_bomb,              "message.bomb",              413, 1009, never, "message inflates too far") \
+  X(message_malformed,         "message.malformed",         400, 4400, never, "message not understood") \
+  X(message_unsupported,       "message.unsupported",       415, 1003, never, "kind of message not supported") \
   X(frame_malformed,           "frame.malformed",           400, 1002, never, "websocket protocol error") \
   X(control_malformed,         "control.malformed",         400, 4400, never, "control message not understood") \
   X(store_unavailable,         "store.unavailable",         503, 1013, later, "try again later") \

@@ -34,7 +34,8 @@ int explain(const Arguments& arguments) {
   }
   if (arguments.has("--plugs")) {
     print("## Authenticators\n\n" + config::plug_table(gateway::authenticator_plugs()) + "\n## Stores\n\n" +
-          config::plug_table(gateway::store_plugs()));
+          config::plug_table(gateway::store_plugs()) + "\n## Protocols of messages\n\n" +
+          config::plug_table(gateway::adapter_plugs()));
     return exit_good;
   }
   if (arguments.operands().empty()) {
@@ -56,7 +57,7 @@ Verb explain_verb() {
           .most_operands = 1,
           .flags = {{"--json-schema", "", "Writes the JSON Schema of the configuration, for editors."},
                     {"--reasons", "", "Lists why a peer may be turned away, with statuses and close codes."},
-                    {"--plugs", "", "Lists the mechanisms and stores that can be chosen."}},
+                    {"--plugs", "", "Lists the mechanisms, stores and protocols that can be chosen."}},
           .details =
               "KEY is a path or the end of one: `routes.limits.message_size`, `message_size`. Without it, the whole "
               "reference.",

@@ -3,6 +3,7 @@
 #include "sallyport/auth/anonymous/anonymous.h"
 #include "sallyport/auth/jwt/jwt.h"
 #include "sallyport/auth/opaque/opaque.h"
+#include "sallyport/protocol/json/json.h"
 #include "sallyport/store/memory/config.h"
 #include "sallyport/store/memory/memory_backend.h"
 #include "sallyport/store/sqlite/config.h"
@@ -37,6 +38,13 @@ const std::vector<config::Plug>& store_plugs() {
   return plugs;
 }
 
+const std::vector<config::Plug>& adapter_plugs() {
+  static const std::vector<config::Plug> plugs = {
+      protocol::json_plug(),
+  };
+  return plugs;
+}
+
 std::optional<std::string> issuer_of(const config::Choice& authenticator) {
   if (const auto* jwt = authenticator.get<auth::JwtConfig>()) return jwt->issuer;
   return std::nullopt;
@@ -66,6 +74,15 @@ Result<std::vector<std::shared_ptr<const auth::Authenticator>>> make_authenticat
     }
   }
   return made;
+}
+
+std::shared_ptr<const protocol::Adapter> make_adapter(const MessagesSettings& settings) {
+  switch (settings.protocol) {
+    case Protocol::json:
+      return std::make_shared<protocol::JsonAdapter>(settings.operation);
+  }
+  SALLYPORT_CHECK(false);
+  return nullptr;
 }
 
 bool same_store(const config::Choice& left, const config::Choice& right) {

@@ -9,6 +9,8 @@
 #include "sallyport/auth/authenticator.h"
 #include "sallyport/auth/jwt/issuer.h"
 #include "sallyport/config/plug.h"
+#include "sallyport/gateway/settings.h"
+#include "sallyport/protocol/adapter.h"
 #include "sallyport/store/backend.h"
 
 /// Everything that can be plugged in, as plain lists: nothing registers itself.
@@ -16,12 +18,16 @@ namespace sallyport::gateway {
 
 const std::vector<config::Plug>& authenticator_plugs();
 const std::vector<config::Plug>& store_plugs();
+const std::vector<config::Plug>& adapter_plugs();
 
 /// The authenticators of a route, in its order. Errors: `config.invalid`.
 Result<std::vector<std::shared_ptr<const auth::Authenticator>>> make_authenticators(
     std::span<const config::Choice> choices, std::span<const std::shared_ptr<const auth::Issuer>> issuers);
 /// The name of the issuer that a mechanism relies on.
 std::optional<std::string> issuer_of(const config::Choice& authenticator);
+
+/// What understands the messages of a route. `settings` have passed the schema.
+std::shared_ptr<const protocol::Adapter> make_adapter(const MessagesSettings& settings);
 
 /// Whether both name the same store, so that one can stay open for the other.
 bool same_store(const config::Choice& left, const config::Choice& right);

@@ -189,10 +189,11 @@ Result<Relay::Fate> Relay::judge(Side& from, const ws::Unit& unit) {
 
 Result<Relay::Fate> Relay::judge_message(Side& from, const ws::Unit& unit) {
   const bool may_be_control = control_ == ControlChannel::on && unit.kind == ws::Unit::Kind::text;
+  const protocol::Adapter* adapter = is_client(from) ? session_.route().adapter() : nullptr;
   const bool recoded = from.recoder && from.recoder->must_read(unit);
   Bytes content;
   std::size_t size = unit.payload_size;
-  if (may_be_control || recoded) {
+  if (may_be_control || recoded || adapter) {
     std::vector<Byte>& plain = context_.scratch.plain;
     if (plain.size() < unit.payload_size) plain.resize(unit.payload_size);
     content = unit.unmask_into(plain);
@@ -214,6 +215,11 @@ Result<Relay::Fate> Relay::judge_message(Side& from, const ws::Unit& unit) {
       }
       return Fate::drop;
     }
+  }
+  if (adapter) {
+    using Kind = protocol::Message::Kind;
+    const Kind kind = unit.kind == ws::Unit::Kind::text ? Kind::text : Kind::binary;
+    TRY_OK(adapter->read({protocol::Direction::to_backend, kind, content}, context_.scratch.workspace));
   }
   ++from.traffic.messages;
   from.traffic.bytes += size;

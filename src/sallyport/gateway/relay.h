@@ -12,6 +12,7 @@
 #include "sallyport/gateway/sessions.h"
 #include "sallyport/gateway/snapshot.h"
 #include "sallyport/net/stream.h"
+#include "sallyport/protocol/adapter.h"
 #include "sallyport/ws/assembler.h"
 
 namespace sallyport::gateway {
@@ -22,6 +23,7 @@ struct Scratch {
   std::vector<Byte> plain;  ///< grows to the largest message seen
   std::string frames;       ///< written anew, on their way
   DeflateScratch deflate;
+  protocol::Workspace workspace;
 };
 
 enum class By : std::uint8_t { client, backend, gateway };

@@ -36,6 +36,12 @@ void check_ending(const RelayScene& scene, Reason reason, By by, std::uint16_t c
   CHECK(scene.backend.finished());
 }
 
+RouteSettings inspecting_settings() {
+  RouteSettings settings = route_settings();
+  settings.messages = MessagesSettings{Protocol::json, {"/type", "/room", {"ping"}}};
+  return settings;
+}
+
 }  // namespace
 
 TEST_SUITE("relay") {
@@ -788,9 +794,6 @@ TEST_SUITE("relay") {
           {frame(role, Opcode::binary, std::string(60, 'x'), false) +
                frame(role, Opcode::continuation, std::string(41, 'x')),
            1009, Reason::message_too_big},
-          {frame(role, Opcode::text, "\xc0\x80"), 1007, Reason::message_not_utf8},
-          {frame(role, Opcode::text, "cut \xe2\x82"), 1007, Reason::message_not_utf8},
-          {frame(role, Opcode::close, close_payload(1000, "\xff")), 1007, Reason::message_not_utf8},
           {frame(other_role, Opcode::text, "mask the wrong way round"), 1002, Reason::frame_malformed},
           {frame(role, Opcode::continuation, "of nothing"), 1002, Reason::frame_malformed},
           {frame(role, Opcode::close, close_payload(1005)), 1002, Reason::frame_malformed},
@@ -1023,6 +1026,113 @@ TEST_SUITE("relay") {
     }
   }
 
+  TEST_CASE("a message that is understood goes on as it came") {
+    RelayScene scene(inspecting_settings());
+    scene.start();
+    const std::string whole = client_text(R"({"type":"send","room":"a","text":"gr\u00fc\u00df"})");
+    const std::string begin = frame(Role::client, Opcode::text, R"( {"room":7,"ty\u00)", false);
+    const std::string ping = frame(Role::client, Opcode::ping, "{}");
+    const std::string rest = frame(Role::client, Opcode::continuation, R"(70e":"send"} )");
+    scene.from_client(whole + begin + ping + rest);
+    CHECK(scene.backend.take_written() == whole + ping + begin + rest);
+    scene.from_client(client_text(R"({"type":"ping"})"));
+    CHECK(scene.to_backend() == Frames{text(R"({"type":"ping"})")});
+    // The backend's are its own affair.
+    scene.from_backend(backend_text("no JSON") + frame(Role::server, Opcode::binary, "b"));
+    CHECK(scene.to_client().size() == 2);
+    CHECK(scene.metrics.from_client.messages.value() == 3);
+    CHECK(!scene.ending);
+  }
+
+  TEST_CASE("a message that is not understood ends the connection, and nothing of it goes on") {
+    const struct {
+      Opcode opcode;
+      std::string payload;
+      Reason reason;
+    } cases[] = {
+        {Opcode::text, "hello", Reason::message_malformed},
+        {Opcode::text, "", Reason::message_malformed},
+        {Opcode::text, R"({"room":"a"})", Reason::message_malformed},
+        {Opcode::text, R"({"type":"send"})", Reason::message_malformed},
+        {Opcode::text, R"({"type":"send","room":"a","type":"send"})", Reason::message_malformed},
+        {Opcode::text, R"({"type":"send","room":"a"} )" + std::string(1, '\0'), Reason::message_malformed},
+        {Opcode::text, R"({"$sallyport":{"op":"refresh","token":"x"}})", Reason::message_malformed},
+        {Opcode::binary, R"({"type":"send","room":"a"})", Reason::message_unsupported},
+    };
+    for (const auto& each : cases) {
+      CAPTURE(each.payload);
+      for (const bool in_pieces : {false, true}) {
+        RelayScene scene(inspecting_settings());
+        scene.start();
+        const std::string good = client_text(R"({"type":"send","room":"a"})");
+        std::string bad = frame(Role::client, each.opcode, each.payload);
+        if (in_pieces) {
+          const std::size_t half = each.payload.size() / 2;
+          bad = frame(Role::client, each.opcode, each.payload.substr(0, half), false) +
+                frame(Role::client, Opcode::continuation, each.payload.substr(half));
+        }
+        scene.from_client(good + bad + good);
+        const Frames frames = scene.to_backend();
+        REQUIRE(frames.size() == 2);
+        CHECK(frames[0] == text(R"({"type":"send","room":"a"})"));
+        CHECK(frames[1].code() == row(each.reason).close_code);
+        check_closed(scene.to_client(), row(each.reason).close_code);
+        scene.from_client(client_close(row(each.reason).close_code));
+        check_ending(scene, each.reason, By::client, row(each.reason).close_code);
+        CHECK(scene.relay->from_client().messages == 1);
+      }
+    }
+  }
+
+  TEST_CASE("a compressed message is understood by what it says") {
+    const http::DeflateParameters alone{.server_no_context_takeover = true, .client_no_context_takeover = true};
+    const auto packed = [](Opcode opcode, std::string_view content) {
+      ws::Deflater deflater;
+      std::vector<Byte> scratch;
+      std::string out;
+      ws::append_compressed(out, opcode, deflater.deflate(bytes_of(content), {}, scratch), ws::Mask{1, 2, 3, 4});
+      return out;
+    };
+    const std::string good = R"({"type":"send","room":"a","text":"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"})";
+    for (const bool backend_compresses : {false, true}) {
+      const struct {
+        std::string frame;
+        Reason reason;
+      } cases[] = {
+          {packed(Opcode::text, good + "x"), Reason::message_malformed},
+          {packed(Opcode::text, good.substr(0, good.size() - 1) + R"(,"type":"read"})"), Reason::message_malformed},
+          {packed(Opcode::binary, good), Reason::message_unsupported}};
+      for (const auto& each : cases) {
+        RelayScene scene(inspecting_settings());
+        scene.compression.client = alone;
+        if (backend_compresses) scene.compression.backend = alone;
+        scene.start();
+        scene.from_client(packed(Opcode::text, good));
+        CHECK(!scene.backend.take_written().empty());
+        CHECK(scene.relay->from_client().bytes == good.size());
+        scene.from_client(each.frame);
+        check_closed(scene.to_backend(), row(each.reason).close_code);
+        check_closed(scene.to_client(), row(each.reason).close_code);
+        CHECK(scene.relay->from_client().messages == 1);
+      }
+    }
+  }
+
+  TEST_CASE("the gateway's own messages are not the application's") {
+    RelayScene scene(inspecting_settings(), Channel::on, 60s);
+    scene.start();
+    (void)scene.to_client();
+    scene.from_client(client_control("refresh", "good.alice.600"));
+    const Frames told = scene.to_client();
+    REQUIRE(told.size() == 1);
+    CHECK(told[0].payload.find("refreshed") != std::string::npos);
+    const std::string good = client_text(R"({"type":"send","room":"a"})");
+    scene.from_client(good);
+    CHECK(scene.backend.take_written() == good);
+    scene.from_client(client_text("{}"));
+    check_closed(scene.to_client(), 4400);
+  }
+
   TEST_CASE("a relay that is dropped in the middle leaves nothing") {
     for (int stage = 0; stage < 4; ++stage) {
       RelayScene scene(route_settings(), Channel::on);
@@ -1136,6 +1246,30 @@ TEST_SUITE("relay") {
       CHECK(client.taken - taken_before == 1000 * in.size());
       CHECK(scene.relay->from_client().messages == 2 * 1003);
       CHECK(scene.relay->from_backend().messages == 2 * 1003);
+    }
+  }
+
+  TEST_CASE("a message that is looked into costs no allocation") {
+    for (const Channel channel : {Channel::off, Channel::on}) {
+      RelayScene scene(inspecting_settings(), channel);
+      const std::string out = client_text(R"({"type":"send","room":"lobby","text":")" + std::string(470, 'x') + "\"}") +
+                              client_text(R"({"ty\u0070e":"s\u0065nd","room":"lobb\u0079","x":[{},{"y":[1,2.5e3]}]})") +
+                              client_text(R"({"type":"ping"})");
+      RepeatingStream client(out);
+      RepeatingStream backend(backend_text("x"));
+      scene.start(client, backend);
+      const auto send = [&] {
+        client.send_again();
+        scene.loop.turn(Duration::zero());
+      };
+      for (int i = 0; i < 3; ++i) send();
+      const std::size_t taken_before = backend.taken;
+      const std::size_t before = allocations;
+      for (int i = 0; i < 1000; ++i) send();
+      const std::size_t after = allocations;
+      CHECK(after == before);
+      CHECK(backend.taken - taken_before == 1000 * out.size());
+      CHECK(scene.relay->from_client().messages == 3 * 1003);
     }
   }
 }

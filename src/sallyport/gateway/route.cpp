@@ -5,11 +5,12 @@
 namespace sallyport::gateway {
 
 Route::Route(RouteSettings settings, http::OriginPolicy origins, auth::Chain chain,
-             std::shared_ptr<UpstreamPool> upstream)
+             std::shared_ptr<UpstreamPool> upstream, std::shared_ptr<const protocol::Adapter> adapter)
     : settings_(std::move(settings)),
       origins_(std::move(origins)),
       chain_(std::move(chain)),
       upstream_(std::move(upstream)),
+      adapter_(std::move(adapter)),
       strip_(chain_.strip()) {
   strip_.subprotocols.emplace_back(control_subprotocol);
 }

@@ -9,6 +9,7 @@
 #include "sallyport/gateway/upstream.h"
 #include "sallyport/http/origin.h"
 #include "sallyport/http/upgrade.h"
+#include "sallyport/protocol/adapter.h"
 
 namespace sallyport::gateway {
 
@@ -19,7 +20,9 @@ inline constexpr std::string_view control_subprotocol = "sallyport.v1";
 /// Threads: any.
 class Route {
  public:
-  Route(RouteSettings settings, http::OriginPolicy origins, auth::Chain chain, std::shared_ptr<UpstreamPool> upstream);
+  /// `adapter` is null when the route does not look into messages.
+  Route(RouteSettings settings, http::OriginPolicy origins, auth::Chain chain, std::shared_ptr<UpstreamPool> upstream,
+        std::shared_ptr<const protocol::Adapter> adapter);
 
   const std::string& name() const { return settings_.name; }
   const RouteSettings& settings() const { return settings_; }
@@ -27,6 +30,8 @@ class Route {
   const auth::Chain& chain() const { return chain_; }
   const UpstreamPool& upstream() const { return *upstream_; }
   const std::shared_ptr<UpstreamPool>& upstream_pool() const { return upstream_; }
+  /// Understands what clients send; null: nobody does.
+  const protocol::Adapter* adapter() const { return adapter_.get(); }
   /// What the backend must not see of an upgrade.
   const http::Strip& strip() const { return strip_; }
 
@@ -35,6 +40,7 @@ class Route {
   http::OriginPolicy origins_;
   auth::Chain chain_;
   std::shared_ptr<UpstreamPool> upstream_;
+  std::shared_ptr<const protocol::Adapter> adapter_;
   http::Strip strip_;
 };
 

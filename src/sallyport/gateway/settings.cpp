@@ -152,6 +152,16 @@ config::Schema<RefreshSettings> refresh_schema() {
             between(0s, 300s)));
 }
 
+config::Schema<MessagesSettings> messages_schema() {
+  return config::schema(
+      "routes.messages",
+      "Understands every message of a client before the backend gets it. What is not understood for certain ends the "
+      "connection, and nothing of it reaches the backend.",
+      field(&MessagesSettings::protocol, "protocol", "How the messages are written.", required),
+      field(&MessagesSettings::operation, "operation", "Where a message says what it asks for.", required,
+            protocol::json_schema()));
+}
+
 config::Schema<RouteLimits> route_limits_schema() {
   return config::schema("routes.limits", "What one connection, identity or address may use.",
                         field(&RouteLimits::message_size, "message_size", "Bytes of a client's message.",
@@ -234,6 +244,9 @@ config::Schema<RouteSettings> route_schema() {
              field(&RouteSettings::authenticate, "authenticate",
                    "Mechanisms in this order; the first whose credential is presented decides. None: nobody gets in.",
                    required, config::one_of(config::choices(authenticator_plugs()))),
+             field(&RouteSettings::messages, "messages",
+                   "Understands every message of a client before the backend gets it. Absent: messages go on unread.",
+                   messages_schema()),
              field(&RouteSettings::refresh, "refresh", "How a connection outlives its credential.", refresh_schema()),
              field(&RouteSettings::control, "control", "Who gets the control channel inside the socket."),
              field(&RouteSettings::refusal, "refusal", "How a peer that is turned away learns of it."),
@@ -247,13 +260,19 @@ config::Schema<RouteSettings> route_schema() {
                    between(1s, std::chrono::seconds(24h * 30))))
       .validated_by(
           [](const RouteSettings& route, Check& check) {
-            if (!route.compression.dangerous_pass_through || route.control == Control::never) return;
+            if (!route.compression.dangerous_pass_through) return;
+            if (route.messages) {
+              check.problem("compression.dangerous_pass_through",
+                            "messages must be read to be understood, which dangerous_pass_through ends",
+                            "Remove messages, or use compression.client and compression.backend");
+            }
+            if (route.control == Control::never) return;
             check.problem(
                 "compression.dangerous_pass_through",
                 "the control channel needs every message to be looked into, which dangerous_pass_through ends",
                 "Set control: never, or use compression.client and compression.backend");
           },
-          {"control", "compression"});
+          {"control", "compression", "messages"});
 }
 
 config::Schema<GatewayLimits> gateway_limits_schema() {
@@ -317,6 +336,10 @@ std::vector<config::EnumName<Control>> enum_names(Control) {
 std::vector<config::EnumName<Refusal>> enum_names(Refusal) {
   return {{Refusal::status, "status", "An HTTP status; browsers hide it from the page."},
           {Refusal::close, "close", "The upgrade is completed only to be closed with a code that the page can read."}};
+}
+
+std::vector<config::EnumName<Protocol>> enum_names(Protocol) {
+  return {{Protocol::json, "json", "JSON objects in texts, with the verb and the resource in members of theirs."}};
 }
 
 config::Schema<Settings> settings_schema() {

@@ -8,6 +8,7 @@
 #include "sallyport/auth/jwt/issuer.h"
 #include "sallyport/config/schema.h"
 #include "sallyport/config/value.h"
+#include "sallyport/protocol/json/config.h"
 
 /// What a configuration file says, with every default filled in. Plain values; load_settings() is the only reader of the text.
 namespace sallyport::gateway {
@@ -69,6 +70,15 @@ std::vector<config::EnumName<Control>> enum_names(Control);
 enum class Refusal : std::uint8_t { status, close };
 std::vector<config::EnumName<Refusal>> enum_names(Refusal);
 
+/// How the messages of a route's clients are written. A name here is an adapter of the layer `protocol`.
+enum class Protocol : std::uint8_t { json };
+std::vector<config::EnumName<Protocol>> enum_names(Protocol);
+
+struct MessagesSettings {
+  Protocol protocol = Protocol::json;
+  protocol::JsonConfig operation;
+};
+
 struct RouteLimits {
   config::ByteSize message_size = config::kib(64);
   config::ByteSize backend_message_size = config::mib(1);
@@ -97,6 +107,7 @@ struct RouteSettings {
   UpstreamSettings upstream;
   std::vector<std::string> origins;
   std::vector<config::Choice> authenticate;
+  std::optional<MessagesSettings> messages;
   RefreshSettings refresh;
   Control control = Control::offered;
   Refusal refusal = Refusal::status;

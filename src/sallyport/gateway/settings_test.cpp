@@ -7,6 +7,7 @@
 #include "sallyport/auth/anonymous/config.h"
 #include "sallyport/auth/jwt/config.h"
 #include "sallyport/auth/opaque/config.h"
+#include "sallyport/gateway/plugs.h"
 
 namespace sallyport::gateway {
 namespace {
@@ -191,6 +192,32 @@ TEST_SUITE("settings") {
     CHECK(passing.problems.text() == "");
     REQUIRE(passing.dangers.size() == 1);
     CHECK(passing.dangers[0].path == path + ".dangerous_pass_through");
+  }
+
+  TEST_CASE("messages are read where the route says how") {
+    CHECK(!read(good).config.routes[0].messages);
+    const std::string refresh = "    refresh: { in_band: true, notice: 30s, grace: 10s }\n";
+    const auto reading = [&](const std::string& settings) {
+      return with(refresh, refresh + "    messages: { " + settings + " }\n");
+    };
+    const std::string path = "routes[0].messages";
+    const auto both =
+        read(reading("protocol: json, operation: { verb: /type, resource: /room, resource_optional: [ping] }"));
+    CHECK(both.problems.text() == "");
+    REQUIRE(both.config.routes[0].messages);
+    CHECK(both.config.routes[0].messages->operation.resource == "/room");
+    CHECK(make_adapter(*both.config.routes[0].messages));
+    check_problem(reading("protocol: xml, operation: { verb: /type }"), 22, path + ".protocol", "json");
+    check_problem(reading("operation: { verb: /type }"), 22, path + ".protocol", "required");
+    check_problem(reading("protocol: json"), 22, path + ".operation", "required");
+    check_problem(reading("protocol: json, operation: {}"), 22, path + ".operation.verb", "required");
+    check_problem(reading("protocol: json, operation: { verb: type }"), 22, path + ".operation.verb", "slash");
+    check_problem(reading("protocol: json, operation: { verb: /type, resource: /type/x }"), 22,
+                  path + ".operation.resource", "the same member");
+    check_problem(with(refresh, refresh + "    messages: { protocol: json, operation: { verb: /type } }\n"
+                                          "    control: never\n"
+                                          "    compression: { dangerous_pass_through: true }\n"),
+                  24, "routes[0].compression.dangerous_pass_through", "messages must be read");
   }
 
   TEST_CASE("operators come in the clear on loopback only, always") {

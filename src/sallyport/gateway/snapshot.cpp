@@ -33,8 +33,9 @@ Result<std::shared_ptr<const Route>> make_route(const RouteSettings& settings,
   TRY(auto upstream, UpstreamPool::make(settings.upstream, before ? &before->upstream() : nullptr));
   // At the start nobody waits yet; at a reload the control loop must not, and the pool's watch looks new names up.
   if (!earlier) upstream->resolve_now();
-  return std::shared_ptr<const Route>(std::make_shared<Route>(
-      settings, std::move(origins), auth::Chain(std::move(authenticators)), std::move(upstream)));
+  return std::shared_ptr<const Route>(
+      std::make_shared<Route>(settings, std::move(origins), auth::Chain(std::move(authenticators)), std::move(upstream),
+                              settings.messages ? make_adapter(*settings.messages) : nullptr));
 }
 
 }  // namespace

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "sallyport/auth/authenticator.h"
+#include "sallyport/gateway/plugs.h"
 #include "sallyport/gateway/relay.h"
 #include "sallyport/gateway/route.h"
 #include "sallyport/gateway/sessions.h"
@@ -80,8 +81,9 @@ inline RouteSettings route_settings(std::string name = "chat") {
 inline std::shared_ptr<const Route> make_route(
     RouteSettings settings, std::vector<std::shared_ptr<const auth::Authenticator>> authenticators = {}) {
   auto upstream = UpstreamPool::make(settings.upstream, nullptr).value();
+  auto adapter = settings.messages ? make_adapter(*settings.messages) : nullptr;
   return std::make_shared<Route>(std::move(settings), http::OriginPolicy(), auth::Chain(std::move(authenticators)),
-                                 std::move(upstream));
+                                 std::move(upstream), std::move(adapter));
 }
 
 /// A frame as a peer of role `from` sends it.
