@@ -1,5 +1,7 @@
 #include "sallyport/http/request.h"
 
+#include <algorithm>
+
 #include "sallyport/http/grammar.h"
 
 namespace sallyport::http {
@@ -107,6 +109,95 @@ Result<std::optional<ParsedRequest>> parse_request_head(Bytes received, HeadProg
   }
   TRY(request.content_length_, parse_content_length(request.headers_, limits));
   return std::optional<ParsedRequest>(std::move(out));
+}
+
+namespace {
+
+// Meaningful to one connection only (RFC 9113 §8.2.2), and so to none here.
+constexpr std::string_view connection_fields[] = {"connection",        "keep-alive", "proxy-connection",
+                                                  "transfer-encoding", "upgrade",    "http2-settings"};
+
+struct PseudoFields {
+  std::optional<std::string_view> method, scheme, authority, path, protocol;
+
+  std::optional<std::string_view>* find(std::string_view name) {
+    if (name == ":method") return &method;
+    if (name == ":scheme") return &scheme;
+    if (name == ":authority") return &authority;
+    if (name == ":path") return &path;
+    if (name == ":protocol") return &protocol;
+    return nullptr;
+  }
+};
+
+Result<void> check_regular_field(Field field) {
+  const auto upper = [](char c) { return c >= 'A' && c <= 'Z'; };
+  if (!is_token(field.name) || std::ranges::any_of(field.name, upper))
+    return malformed("field name is no token in lower case");
+  if (field.name.find('_') != std::string_view::npos)
+    return malformed("field name has an underscore: " + std::string(field.name));
+  if (!is_field_value(field.value)) return malformed("value of " + std::string(field.name) + " is no field value");
+  if (std::ranges::find(connection_fields, field.name) != std::end(connection_fields))
+    return malformed("field is of one connection only: " + std::string(field.name));
+  if (field.name == "te" && field.value != "trailers") return malformed("TE is not trailers");
+  return {};
+}
+
+}  // namespace
+
+Result<Request> parse_request_fields(const Headers& fields, const Limits& limits) {
+  if (fields.size() > limits.header_count) return Error{Reason::http_headers_too_large, "more fields than the limit"};
+  Request request;
+  PseudoFields pseudo;
+  std::size_t size = 0;
+  bool regular = false;
+  for (const Field field : fields) {
+    size += field.name.size() + field.value.size() + 32;
+    if (size > limits.head_bytes) return Error{Reason::http_headers_too_large, "head is longer than the limit"};
+    if (field.name.starts_with(':')) {
+      std::optional<std::string_view>* const place = pseudo.find(field.name);
+      if (!place) return malformed("unknown pseudo-header field");
+      if (regular) return malformed("pseudo-header field behind another field");
+      if (*place) return malformed("pseudo-header field is there twice: " + std::string(field.name));
+      *place = field.value;
+      continue;
+    }
+    regular = true;
+    TRY_OK(check_regular_field(field));
+    request.headers_.add(field.name, field.value);
+  }
+  if (!pseudo.method || !is_token(*pseudo.method)) return malformed(":method is no token");
+  if (!pseudo.authority) return malformed(":authority is missing");
+  if (pseudo.protocol && *pseudo.method != "CONNECT") return malformed(":protocol without CONNECT");
+  // Its target is a host and port to connect to, which nobody may ask for here.
+  if (!pseudo.protocol && *pseudo.method == "CONNECT")
+    return Error{Reason::http_method_not_allowed, "CONNECT without :protocol"};
+  if (pseudo.protocol && !is_token(*pseudo.protocol)) return malformed(":protocol is no token");
+  if (pseudo.scheme != "https") return malformed(":scheme is not https");
+  if (!pseudo.path) return malformed(":path is missing");
+  if (pseudo.path->size() > limits.target_bytes)
+    return Error{Reason::http_headers_too_large, "target is longer than the limit"};
+
+  request.version_ = Version::http2;
+  request.scheme_ = Scheme::https;
+  request.method_ = std::string(*pseudo.method);
+  if (pseudo.protocol) request.protocol_ = *pseudo.protocol == "websocket" ? Protocol::websocket : Protocol::other;
+  TRY(Authority authority, parse_authority(*pseudo.authority));
+  request.authority_ = without_default_port(std::move(authority), Scheme::https);
+  const auto hosts = request.headers_.find_all("host");
+  if (hosts.size() > 1) return malformed("Host is there twice");
+  if (!hosts.empty()) {
+    TRY(Authority host, parse_authority(hosts.front()));
+    if (without_default_port(std::move(host), Scheme::https) != request.authority_)
+      return malformed("Host is another than :authority");
+  }
+  const auto mark = pseudo.path->find('?');
+  if (mark != std::string_view::npos) {
+    TRY(request.query_, parse_query(pseudo.path->substr(mark + 1)));
+  }
+  TRY(request.path_, parse_path(pseudo.path->substr(0, mark)));
+  TRY(request.content_length_, parse_content_length(request.headers_, limits));
+  return request;
 }
 
 }  // namespace sallyport::http

@@ -17,10 +17,17 @@ namespace sallyport::http {
 
 struct ParsedRequest;
 
-/// A well-formed HTTP/1.1 request head: host and path in their only spelling. Made only by parse_request_head.
+enum class Version : std::uint8_t { http1, http2 };
+
+/// What an extended CONNECT asks for (RFC 8441 §4); `none` in any other request.
+enum class Protocol : std::uint8_t { none, websocket, other };
+
+/// A well-formed request head: host and path in their only spelling. Made only by parse_request_head and parse_request_fields.
 class Request {
  public:
+  Version version() const { return version_; }
   const std::string& method() const { return method_; }
+  Protocol protocol() const { return protocol_; }
   /// The scheme of the connection it came on.
   Scheme scheme() const { return scheme_; }
   /// Host and port, without the port that the scheme implies.
@@ -36,7 +43,10 @@ class Request {
 
  private:
   friend Result<std::optional<ParsedRequest>> parse_request_head(Bytes, HeadProgress&, Scheme, const Limits&);
+  friend Result<Request> parse_request_fields(const Headers&, const Limits&);
   std::string method_;
+  Version version_ = Version::http1;
+  Protocol protocol_ = Protocol::none;
   Scheme scheme_ = Scheme::http;
   Authority authority_;
   std::string path_;
@@ -65,5 +75,14 @@ struct ParsedRequest {
 ///         in its shortest form. Path: see parse_path.
 Result<std::optional<ParsedRequest>> parse_request_head(Bytes received, HeadProgress& progress, Scheme scheme,
                                                         const Limits& limits = {});
+
+/// Reads the fields of an HTTP/2 request as they stood in its header block, pseudo-header fields among them.
+/// Trust:  `fields` is hostile.
+/// Errors: `http.malformed`; `http.headers_too_large` beyond the limits of head, count or target; `http.method_not_allowed` for a
+///         CONNECT without `:protocol`; `message.too_big` for a Content-Length above `limits.body_bytes`.
+/// Units:  the head's size is that of RFC 9113 §6.5.2: 32 more than name and value for each field.
+/// Spec:   RFC 9113 §8.2, §8.3, RFC 8441 §4. Stricter: `:scheme` is https, `:authority` is always there and a Host must be the same; no field
+///         name with an underscore; nothing in Content-Length or path that parse_request_head would refuse.
+Result<Request> parse_request_fields(const Headers& fields, const Limits& limits = {});
 
 }  // namespace sallyport::http

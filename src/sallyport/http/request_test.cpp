@@ -2,6 +2,8 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
+
 #include "sallyport/http/testing.h"
 
 namespace sallyport::http {
@@ -162,6 +164,108 @@ TEST_CASE("bodies: a length within the limit and nothing else") {
   for (const char* text : {"chunked", "identity", "", "xchunked"}) {
     CHECK(verdict(with("Transfer-Encoding: " + std::string(text) + "\r\n"), ten) == "http.unsupported");
   }
+}
+
+std::vector<Field> connect_fields() {
+  return {{":method", "CONNECT"},       {":protocol", "websocket"}, {":scheme", "https"},
+          {":authority", "A.test:443"}, {":path", "/ws?q=1"},       {"origin", "https://b.test"}};
+}
+std::string_view fields_verdict(const std::vector<Field>& fields, const Limits& limits = {}) {
+  Headers headers;
+  for (const Field field : fields) headers.add(field.name, field.value);
+  const auto out = parse_request_fields(headers, limits);
+  return out.ok() ? "ok" : row(out.error().reason).name;
+}
+std::string_view with_field(Field more) {
+  std::vector<Field> fields = connect_fields();
+  fields.push_back(more);
+  return fields_verdict(fields);
+}
+std::string_view with_pseudo(std::string_view name, std::optional<std::string_view> value) {
+  std::vector<Field> fields = connect_fields();
+  const auto at = std::find_if(fields.begin(), fields.end(), [&](Field field) { return field.name == name; });
+  if (value) {
+    at->value = *value;
+  } else {
+    fields.erase(at);
+  }
+  return fields_verdict(fields);
+}
+
+TEST_CASE("the fields of an HTTP/2 request") {
+  Headers headers;
+  for (const Field field : connect_fields()) headers.add(field.name, field.value);
+  const auto out = parse_request_fields(headers);
+  REQUIRE(out.ok());
+  CHECK(out->version() == Version::http2);
+  CHECK(out->protocol() == Protocol::websocket);
+  CHECK(out->method() == "CONNECT");
+  CHECK(out->scheme() == Scheme::https);
+  CHECK(out->authority().text() == "a.test");
+  CHECK(out->path() == "/ws");
+  CHECK(out->query().text() == "q=1");
+  CHECK(out->headers().size() == 1);
+}
+
+TEST_CASE("pseudo-header fields of HTTP/2: the five, once each, before all others") {
+  for (const char* name : {":method", ":scheme", ":authority", ":path"}) {
+    CAPTURE(name);
+    CHECK(with_pseudo(name, std::nullopt) == "http.malformed");
+    std::vector<Field> twice = connect_fields();
+    twice.insert(twice.begin(), *std::find_if(twice.begin(), twice.end(), [&](Field f) { return f.name == name; }));
+    CHECK(fields_verdict(twice) == "http.malformed");
+  }
+  CHECK(with_field({":path", "/late"}) == "http.malformed");
+  CHECK(with_field({":status", "200"}) == "http.malformed");
+  CHECK(with_pseudo(":method", "GET") == "http.malformed");
+  CHECK(with_pseudo(":method", "CON NECT") == "http.malformed");
+  CHECK(with_pseudo(":protocol", std::nullopt) == "http.method_not_allowed");
+  CHECK(with_pseudo(":protocol", "connect-udp") == "ok");
+  CHECK(with_pseudo(":protocol", "web socket") == "http.malformed");
+  CHECK(with_pseudo(":scheme", "http") == "http.malformed");
+  CHECK(with_pseudo(":scheme", "HTTPS") == "http.malformed");
+  CHECK(with_pseudo(":authority", "") == "http.malformed");
+  CHECK(with_pseudo(":authority", "user@a.test") == "http.malformed");
+  for (const char* path : {"", "*", "ws", "/a/../b", "/a b", "/a\r\nb", "/%2e%2e/"}) {
+    CAPTURE(path);
+    CHECK(with_pseudo(":path", path) == "http.malformed");
+  }
+}
+
+TEST_CASE("other fields of HTTP/2") {
+  for (const char* name : {"X-Upper", "", "a b", "a\nb", "x_y", "connection", "keep-alive", "proxy-connection",
+                           "transfer-encoding", "upgrade", "http2-settings"}) {
+    CAPTURE(name);
+    CHECK(with_field({name, "a"}) == "http.malformed");
+  }
+  for (const char* value : {"a\r\nb: c", " a", "a ", "a\x7f"}) {
+    CAPTURE(value);
+    CHECK(with_field({"x-a", value}) == "http.malformed");
+  }
+  CHECK(with_field({"x-a", ""}) == "ok");
+  CHECK(with_field({"te", "trailers"}) == "ok");
+  CHECK(with_field({"te", "gzip"}) == "http.malformed");
+  CHECK(with_field({"host", "a.test"}) == "ok");
+  CHECK(with_field({"host", "a.test:443"}) == "ok");
+  CHECK(with_field({"host", "b.test"}) == "http.malformed");
+  CHECK(with_field({"content-length", "0"}) == "ok");
+  CHECK(with_field({"content-length", "1"}) == "message.too_big");
+  CHECK(with_field({"content-length", "+1"}) == "http.malformed");
+  std::vector<Field> hosts = connect_fields();
+  hosts.insert(hosts.end(), 2, Field{"host", "a.test"});
+  CHECK(fields_verdict(hosts) == "http.malformed");
+}
+
+TEST_CASE("how much an HTTP/2 request may hold") {
+  const std::vector<Field> fields = connect_fields();
+  std::size_t size = 0;
+  for (const Field field : fields) size += field.name.size() + field.value.size() + 32;
+  CHECK(fields_verdict(fields, {.head_bytes = size}) == "ok");
+  CHECK(fields_verdict(fields, {.head_bytes = size - 1}) == "http.headers_too_large");
+  CHECK(fields_verdict(fields, {.header_count = 6}) == "ok");
+  CHECK(fields_verdict(fields, {.header_count = 5}) == "http.headers_too_large");
+  CHECK(fields_verdict(fields, {.target_bytes = 7}) == "ok");
+  CHECK(fields_verdict(fields, {.target_bytes = 6}) == "http.headers_too_large");
 }
 
 }  // namespace

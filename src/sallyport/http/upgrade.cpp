@@ -44,7 +44,10 @@ bool is_websocket_key(std::string_view text) {
   return std::string_view("AQgw").find(text[21]) != std::string_view::npos;
 }
 
-Result<Upgrade> parse_upgrade(Request request) {
+namespace {
+
+// The fields that ask HTTP/1.1 for a WebSocket.
+Result<void> check_upgrade_fields(const Request& request) {
   const Headers& headers = request.headers();
   if (request.method() != "GET") return Error{Reason::http_method_not_allowed, "method is not GET"};
 
@@ -59,14 +62,32 @@ Result<Upgrade> parse_upgrade(Request request) {
   if (std::none_of(options.begin(), options.end(), [](auto o) { return equal_ignoring_case(o, "upgrade"); })) {
     return upgrade_required("Connection does not name upgrade");
   }
+  return {};
+}
+
+// The same in HTTP/2, where Upgrade and Connection cannot be.
+Result<void> check_extended_connect(const Request& request) {
+  if (request.method() == "GET") return upgrade_required("GET where a websocket is to be had by CONNECT");
+  if (request.method() != "CONNECT") return Error{Reason::http_method_not_allowed, "method is not CONNECT"};
+  if (request.protocol() != Protocol::websocket) return Error{Reason::http_unsupported, ":protocol is not websocket"};
+  return {};
+}
+
+}  // namespace
+
+Result<Upgrade> parse_upgrade(Request request) {
+  const Headers& headers = request.headers();
+  const bool http2 = request.version() == Version::http2;
+  TRY_OK(http2 ? check_extended_connect(request) : check_upgrade_fields(request));
   const auto versions = headers.find_all("sec-websocket-version");
   if (versions.size() != 1 || versions.front() != "13")
     return upgrade_required("Sec-WebSocket-Version is not 13, once");
 
   const auto keys = headers.find_all("sec-websocket-key");
-  if (keys.size() != 1)
+  if (http2 && !keys.empty()) return malformed("Sec-WebSocket-Key has no meaning in HTTP/2");
+  if (!http2 && keys.size() != 1)
     return malformed(keys.empty() ? "Sec-WebSocket-Key is missing" : "Sec-WebSocket-Key is there twice");
-  if (!is_websocket_key(keys.front())) return malformed("Sec-WebSocket-Key is not the base64 of 16 bytes");
+  if (!http2 && !is_websocket_key(keys.front())) return malformed("Sec-WebSocket-Key is not the base64 of 16 bytes");
   if (request.content_length().value_or(0) != 0) return malformed("an upgrade has no body");
 
   TRY(auto subprotocols, parse_subprotocols(headers));

@@ -20,8 +20,8 @@ class Upgrade {
   const std::string& path() const { return request_.path(); }
   const Query& query() const { return request_.query(); }
   const Headers& headers() const { return request_.headers(); }
-  /// The client's Sec-WebSocket-Key; see accept_key().
-  std::string_view key() const { return *headers().find("sec-websocket-key"); }
+  /// The client's Sec-WebSocket-Key; see accept_key(). Empty in HTTP/2, which has none.
+  std::string_view key() const { return headers().find("sec-websocket-key").value_or(std::string_view()); }
   /// The raw Origin, unproven until an OriginPolicy has checked it; nothing when it is absent.
   std::optional<std::string_view> origin() const { return headers().find("origin"); }
   std::optional<std::string_view> sec_fetch_site() const { return headers().find("sec-fetch-site"); }
@@ -43,8 +43,9 @@ class Upgrade {
 /// Trust:  `request` is hostile.
 /// Errors: `http.method_not_allowed` unless GET; `http.upgrade_required` when Upgrade lacks `websocket`, Connection
 ///         lacks `upgrade`, or Sec-WebSocket-Version is not `13`, once; `http.malformed` for a bad key, a bad list or a
-///         body.
-/// Spec:   RFC 6455 §4.2.1. Stricter: the key must be canonical base64 (RFC 4648 §3.5), subprotocols must be distinct
+///         body. In HTTP/2: `http.upgrade_required` for a GET or another version, `http.method_not_allowed` for other methods than
+///         CONNECT, `http.unsupported` for another `:protocol`, `http.malformed` for a key, a bad list or a body.
+/// Spec:   RFC 6455 §4.2.1, RFC 8441 §5. Stricter: the key must be canonical base64 (RFC 4648 §3.5), subprotocols must be distinct
 ///         tokens, at most 64, a Content-Length may only be 0.
 Result<Upgrade> parse_upgrade(Request request);
 

@@ -100,5 +100,32 @@ TEST_CASE("an upgrade has no body") {
         "http.malformed");
 }
 
+std::string_view connect_verdict(std::string_view method, std::string_view protocol,
+                                 std::initializer_list<Field> more) {
+  Headers fields{{":method", method}, {":scheme", "https"}, {":authority", "a.test"}, {":path", "/ws"}};
+  if (!protocol.empty()) fields.add(":protocol", protocol);
+  for (const Field field : more) fields.add(field.name, field.value);
+  auto request = parse_request_fields(fields);
+  if (!request.ok()) return row(request.error().reason).name;
+  const auto out = parse_upgrade(std::move(request).value());
+  return out.ok() ? "ok" : row(out.error().reason).name;
+}
+
+TEST_CASE("extended CONNECT") {
+  const Field version{"sec-websocket-version", "13"};
+  CHECK(connect_verdict("CONNECT", "websocket", {version, {"sec-websocket-protocol", "chat, v2"}}) == "ok");
+  CHECK(connect_verdict("CONNECT", "WebSocket", {version}) == "http.unsupported");
+  CHECK(connect_verdict("CONNECT", "connect-udp", {version}) == "http.unsupported");
+  CHECK(connect_verdict("GET", "", {version}) == "http.upgrade_required");
+  CHECK(connect_verdict("POST", "", {version}) == "http.method_not_allowed");
+  CHECK(connect_verdict("CONNECT", "websocket", {}) == "http.upgrade_required");
+  CHECK(connect_verdict("CONNECT", "websocket", {version, version}) == "http.upgrade_required");
+  CHECK(connect_verdict("CONNECT", "websocket", {{"sec-websocket-version", "8"}}) == "http.upgrade_required");
+  CHECK(connect_verdict("CONNECT", "websocket", {version, {"sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ=="}}) ==
+        "http.malformed");
+  CHECK(connect_verdict("CONNECT", "websocket", {version, {"sec-websocket-protocol", "chat, chat"}}) ==
+        "http.malformed");
+}
+
 }  // namespace
 }  // namespace sallyport::http
