@@ -102,13 +102,18 @@ Result<SSL_CTX*> make_context(const SSL_METHOD* method) {
   return context;
 }
 
+// As ALPN writes them, the best first.
+const std::string_view only_http1 = "\x08http/1.1";
+const std::string_view http2_or_http1 = "\x02h2\x08http/1.1";
+
 // ALPN: a client that wants another protocol on this port gets no connection (RFC 7301 §3.2), so that bytes meant for one
 // protocol are never read as another's.
 int choose_protocol(SSL*, const unsigned char** out, unsigned char* out_length, const unsigned char* in,
-                    unsigned in_length, void*) {
-  static constexpr unsigned char ours[] = "\x08http/1.1";
+                    unsigned in_length, void* arg) {
+  const std::string_view ours = *static_cast<const std::string_view*>(arg);
   unsigned char* chosen = nullptr;
-  if (SSL_select_next_proto(&chosen, out_length, ours, sizeof ours - 1, in, in_length) != OPENSSL_NPN_NEGOTIATED) {
+  if (SSL_select_next_proto(&chosen, out_length, reinterpret_cast<const unsigned char*>(ours.data()),
+                            static_cast<unsigned>(ours.size()), in, in_length) != OPENSSL_NPN_NEGOTIATED) {
     return SSL_TLSEXT_ERR_ALERT_FATAL;
   }
   *out = chosen;
@@ -126,7 +131,7 @@ SSL* make_ssl(SSL_CTX* context, detail::TlsWire& wire) {
 
 }  // namespace
 
-Result<std::shared_ptr<const ServerTls>> ServerTls::load(const std::vector<CertificateFiles>& files) {
+Result<std::shared_ptr<const ServerTls>> ServerTls::load(const std::vector<CertificateFiles>& files, Alpn alpn) {
   if (files.empty()) return Error{Reason::config_invalid, "no certificate"};
   std::shared_ptr<ServerTls> tls(new ServerTls());
   for (const CertificateFiles& file : files) {
@@ -150,7 +155,8 @@ Result<std::shared_ptr<const ServerTls>> ServerTls::load(const std::vector<Certi
     SSL_CTX_set_num_tickets(context, 1);
     static constexpr unsigned char id[] = "sallyport";
     SSL_CTX_set_session_id_context(context, id, sizeof id - 1);
-    SSL_CTX_set_alpn_select_cb(context, choose_protocol, nullptr);
+    const std::string_view& ours = alpn == Alpn::http1 ? only_http1 : http2_or_http1;
+    SSL_CTX_set_alpn_select_cb(context, choose_protocol, const_cast<std::string_view*>(&ours));
     SSL_CTX_set_tlsext_servername_arg(context, tls.get());
     SSL_CTX_set_tlsext_servername_callback(
         context, +[](SSL* ssl, int*, void* self) {
@@ -250,6 +256,12 @@ std::string TlsStream::handshake_error() const {
 }
 
 std::string_view TlsStream::version() const { return SSL_get_version(ssl_); }
+std::string_view TlsStream::protocol() const {
+  const unsigned char* name = nullptr;
+  unsigned size = 0;
+  SSL_get0_alpn_selected(ssl_, &name, &size);
+  return {reinterpret_cast<const char*>(name), size};
+}
 bool TlsStream::resumed() const { return SSL_session_reused(ssl_) == 1; }
 
 IoResult TlsStream::read(MutableBytes into) {

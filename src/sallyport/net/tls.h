@@ -18,13 +18,17 @@ struct CertificateFiles {
   std::string key;          ///< PEM, not encrypted
 };
 
+/// What a server speaks: of what a client offers the best, and with who offers none of it no connection comes about (RFC 7301 §3.2).
+enum class Alpn : std::uint8_t { http1, http2_or_http1 };
+
 /// What a listener presents: one or more certificates, chosen by the name that the client asks for (SNI); a client that asks
 /// for no name or for one nobody has gets the first. Immutable, shared by all loops; a reload makes a new one.
 class ServerTls {
  public:
   /// Reads the files. Errors: `config.invalid` naming the file and what is wrong (unreadable, no PEM, key of another
   /// certificate).
-  static Result<std::shared_ptr<const ServerTls>> load(const std::vector<CertificateFiles>& files);
+  static Result<std::shared_ptr<const ServerTls>> load(const std::vector<CertificateFiles>& files,
+                                                       Alpn alpn = Alpn::http1);
   ~ServerTls();
   ServerTls(const ServerTls&) = delete;
   ServerTls& operator=(const ServerTls&) = delete;
@@ -83,6 +87,8 @@ class TlsStream final : public SocketStream {
   /// `TLSv1.3`, for logs.
   std::string_view version() const;
   bool resumed() const;
+  /// What was agreed upon by ALPN, `h2` say; empty when the client offered nothing.
+  std::string_view protocol() const;
 
   IoResult read(MutableBytes into) override;
   IoResult write(Bytes from) override;

@@ -331,6 +331,28 @@ TEST_CASE("tls: a client that speaks another protocol is refused (ALPN), one tha
   }
 }
 
+TEST_CASE("tls: HTTP/2 is agreed upon where the server speaks it, and only with who offers it") {
+  const auto loaded = ServerTls::load({certificates().issue("DNS:chat.test")}, Alpn::http2_or_http1);
+  REQUIRE(loaded.ok());
+  struct Row {
+    const char* offered;
+    std::string_view agreed;
+  };
+  for (const Row& row : {Row{"\x08http/1.1\x02h2", "h2"}, Row{"\x02h2", "h2"}, Row{"\x08http/1.1", "http/1.1"}}) {
+    RawClient client;
+    client.protocols(row.offered);
+    REQUIRE(client.connect(*loaded).ok());
+    CHECK(client.protocol() == row.agreed);
+    CHECK(client.server().protocol() == row.agreed);
+  }
+  RawClient silent;
+  REQUIRE(silent.connect(*loaded).ok());
+  CHECK(silent.server().protocol().empty());
+  RawClient other;
+  other.protocols("\x06spdy/1");
+  CHECK(refused(other.connect(*loaded), Reason::tls_failed));
+}
+
 TEST_CASE("tls: a session is resumed with the context that gave it, also by name, and not with a later one") {
   const std::vector files{certificates().issue("DNS:first.test"), certificates().issue("DNS:second.test")};
   const auto tls = serving(files);
