@@ -106,6 +106,9 @@ void Relay::pump(Side& from) {
   for (int reads = 0; reads < reads_per_turn; ++reads) {
     const net::IoResult result = from.stream.read(buffer);
     if (result.status == net::IoStatus::would_block) return;
+    // Who says the end of its bytes behind its close frame, as browsers do in HTTP/2, has said all and still listens.
+    if (result.status == net::IoStatus::end && is_client(from) && from.close_received)
+      return from.stream.pause_reading();
     if (result.status != net::IoStatus::ok) return lost(from);
     from.heard = loop_.now();
     if (from.failed) continue;  // read only so that the close frame is not lost in a reset

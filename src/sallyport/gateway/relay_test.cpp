@@ -197,6 +197,18 @@ TEST_SUITE("relay") {
     check_ending(scene, Reason::peer_closed, By::client, 1001);
   }
 
+  TEST_CASE("a client that ends its stream behind its close frame is still answered") {
+    RelayScene scene;
+    scene.start();
+    scene.client.yield(client_close(1001)).end();
+    scene.turn();
+    check_closed(scene.to_backend(), 1001);
+    CHECK(!scene.ending);
+    scene.from_backend(backend_close(1001));
+    check_closed(scene.to_client(), 1001);
+    check_ending(scene, Reason::peer_closed, By::client, 1001);
+  }
+
   TEST_CASE("the backend closes, the client answers") {
     RelayScene scene;
     scene.start();
