@@ -1,26 +1,17 @@
 #include "sallyport/gateway/connection.h"
 
 #include "sallyport/gateway/http1.h"
+#include "sallyport/gateway/http2.h"
 #include "sallyport/gateway/tunnel.h"
 
 namespace sallyport::gateway {
 
 void accept_connection(Shard& shard, std::size_t listener, net::Fd fd, net::Endpoint from) {
-  const GatewayLimits& limits = shard.snapshot->settings.limits;
-  const auto drop = [&](Reason reason) { shard.metrics.refused[static_cast<std::size_t>(reason)].add(); };
-  const auto answer = shard.shared.limits.handshakes.ask(from.network(), limits.handshakes_per_ip, shard.loop().now());
-  if (answer == HandshakeRates::Answer::drop) return drop(Reason::limit_handshake_rate);
-  PendingLimit::Place pending = shard.shared.limits.pending.enter(limits.pending);
-  auto of_network =
-      shard.shared.limits.pending_by_network.enter(from.network(), limits.pending_per_ip, Reason::limit_pending);
-  if (!pending || !of_network.ok()) return drop(Reason::limit_pending);
-  const auto rate = answer == HandshakeRates::Answer::allowed ? Arrival::Rate::within : Arrival::Rate::over;
-  Arrival arrival{
-      shard, shard.snapshot,    {std::move(from), {}}, PendingPlaces{std::move(pending), std::move(of_network).value()},
-      rate,  shard.loop().now()};
+  Result<Arrival> arrival = arrive(shard, std::move(from));
+  if (!arrival.ok()) return;
   auto tls = shard.snapshot->listener_tls[listener];
   shard.loop().spawn(
-      Connection::serve(std::make_unique<Connection>(std::move(arrival), std::move(tls), std::move(fd))));
+      Connection::serve(std::make_unique<Connection>(std::move(arrival).value(), std::move(tls), std::move(fd))));
 }
 
 Connection::Connection(Arrival arrival, std::shared_ptr<const net::ServerTls> tls, net::Fd fd)
@@ -40,10 +31,17 @@ net::Task<void> Connection::serve(std::unique_ptr<Connection> connection) {
     // Who never finished the TLS handshake cannot be told anything.
     if (!secured.ok()) co_return report_refusal(self.arrival_, secured.error(), nullptr, std::nullopt);
   }
+  if (self.tls_ && self.tls_->protocol() == "h2") co_return co_await serve_http2(self);
   Http1Exchange exchange(self.arrival_, self.stream(), self.waiter_,
                          self.tls_ ? http::Scheme::https : http::Scheme::http);
   Tunnel tunnel(self.arrival_, exchange);
   co_await tunnel.serve();
+}
+
+// In a frame of its own: a connection with one WebSocket has no use for what belongs to many.
+net::Task<void> Connection::serve_http2(Connection& self) {
+  Http2Connection connection(self.arrival_, *self.tls_);
+  co_await connection.serve();
 }
 
 net::Task<Result<void>> Connection::secure() {

@@ -18,6 +18,7 @@ class Connection {
   static net::Task<void> serve(std::unique_ptr<Connection> connection);
 
  private:
+  static net::Task<void> serve_http2(Connection& self);
   net::Task<Result<void>> secure();
   net::Stream& stream() { return tls_ ? static_cast<net::Stream&>(*tls_) : *plain_; }
 

@@ -32,6 +32,10 @@ struct Arrival {
   net::Deadline answer_deadline() const;
 };
 
+/// A place for somebody who comes from `from`, once their rate allows it; counts those who get none.
+/// Errors: `limit.handshake_rate` for who is not worth an answer, `limit.pending`.
+Result<Arrival> arrive(Shard& shard, net::Endpoint from);
+
 /// Counts and logs that somebody was turned away. `route` and `origin` as far as they are known.
 void report_refusal(const Arrival& arrival, const Error& error, const Route* route,
                     std::optional<std::string_view> origin);
@@ -55,6 +59,8 @@ class Exchange {
   net::Stream& stream() const { return stream_; }
   net::Waiter& waiter() const { return waiter_; }
 
+  /// Its name in ALPN (RFC 7301 §6), for logs.
+  virtual std::string_view transport() const = 0;
   /// The request's head.
   /// Errors: those of its parser; `http.timeout`, `peer.gone`, the waiter's interruption.
   virtual net::Task<Result<http::Request>> receive() = 0;

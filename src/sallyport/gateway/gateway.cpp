@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <thread>
 
+#include "sallyport/gateway/http2.h"
 #include "sallyport/gateway/plugs.h"
 #include "sallyport/net/call.h"
 
@@ -29,10 +30,11 @@ net::Task<Result<std::size_t>> close_covered_on(Shard& shard, store::Revocation 
 
 net::Task<Result<std::size_t>> close_all_on(Shard& shard, Error error) {
   shard.stop_accepting();
+  for (Http2Connection* connection : shard.http2) connection->drain();
   co_return shard.sessions.close_all(error);
 }
 
-net::Task<Result<std::size_t>> count_on(Shard& shard) { co_return shard.sessions.size(); }
+net::Task<Result<std::size_t>> count_on(Shard& shard) { co_return shard.sessions.size() + shard.http2.size(); }
 
 net::Task<Result<bool>> close_one_on(Shard& shard, std::string id, Error error) {
   co_return shard.sessions.close(id, error);
@@ -339,6 +341,19 @@ std::string Gateway::metrics_text() const {
           &Metrics::control_spoofed);
   by_direction("sallyport_messages_total", "Messages relayed.", &Metrics::Direction::messages);
   by_direction("sallyport_message_bytes_total", "Payload bytes of the messages relayed.", &Metrics::Direction::bytes);
+  page.family("sallyport_connections_accepted_by_transport_total", "counter",
+              "Connections admitted and joined to a backend, by what the client speaks.");
+  const std::uint64_t by_http2 = total([](const Metrics& metrics) { return metrics.http2_accepted.value(); });
+  const std::uint64_t by_any = total([](const Metrics& metrics) { return metrics.connections_accepted.value(); });
+  page.sample("transport=\"http/1.1\"", by_any - std::min(by_any, by_http2));
+  page.sample("transport=\"h2\"", by_http2);
+  counter("sallyport_http2_connections_total", "HTTP/2 connections begun.", &Metrics::http2_connections);
+  page.family("sallyport_http2_connections_open", "gauge", "HTTP/2 connections now.");
+  page.sample("", total([](const Metrics& metrics) { return metrics.http2_open.value(); }));
+  counter("sallyport_http2_streams_total", "Requests that came on HTTP/2 connections.", &Metrics::http2_streams);
+  counter("sallyport_http2_resets_total", "Streams given up by their clients, or reset for breaking the protocol.",
+          &Metrics::http2_resets);
+  by_reason("sallyport_http2_connections_closed_total", "HTTP/2 connections that ended.", &Metrics::http2_closed);
   counter("sallyport_bugs_total", "Connections lost to a bug of the gateway.", &Metrics::bugs);
 
   page.family("sallyport_handshake_seconds", "histogram",

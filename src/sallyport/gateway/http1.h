@@ -13,6 +13,7 @@ class Http1Exchange final : public Exchange {
   Http1Exchange(const Arrival& arrival, net::Stream& stream, net::Waiter& waiter, http::Scheme scheme)
       : Exchange(stream, waiter), arrival_(arrival), scheme_(scheme) {}
 
+  std::string_view transport() const override { return "http/1.1"; }
   net::Task<Result<http::Request>> receive() override;
   net::Task<Result<void>> accept(const http::Upgrade& upgrade, const Agreed& agreed, net::Waiter& waiter) override;
   net::Task<void> answer(const http::Response& response, net::Waiter& waiter) override;

@@ -26,6 +26,12 @@ struct Metrics {
   Direction from_client;
   Direction from_backend;
   metric::Histogram handshake_seconds;
+  metric::Counter http2_connections;
+  metric::Gauge http2_open;
+  metric::Counter http2_streams;
+  metric::Counter http2_accepted;
+  metric::Counter http2_resets;
+  std::array<metric::Counter, reason_count> http2_closed;
   metric::Counter bugs;
 };
 

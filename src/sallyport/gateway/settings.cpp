@@ -72,10 +72,16 @@ config::Schema<ListenSettings> listen_schema() {
              field(&ListenSettings::address, "address", "IP address and port; port 0 takes any free one and logs it.",
                    required, example("0.0.0.0:8443")),
              field(&ListenSettings::tls, "tls", "Absent: plain `ws`, which is allowed on loopback only.", tls_schema()),
+             field(&ListenSettings::http2, "http2",
+                   "Speaks HTTP/2 with clients that prefer it, so that several sockets share one connection. Off: "
+                   "another "
+                   "protocol is another surface to attack."),
              field(&ListenSettings::dangerous_plaintext, "dangerous_plaintext",
                    "Takes plain `ws` from other machines: everything, credentials included, can be read on the way.",
                    dangerous))
       .validated_by([](const ListenSettings& listen, Check& check) {
+        if (listen.http2 && !listen.tls)
+          check.problem("http2", "HTTP/2 is agreed upon in the TLS handshake", "Add tls, or remove http2");
         const auto endpoint = net::Endpoint::parse_ip(listen.address.host, listen.address.port);
         if (listen.tls || listen.dangerous_plaintext || !endpoint.ok() || endpoint->is_loopback()) return;
         check.problem("", "a listener without tls must be on a loopback address",
@@ -275,6 +281,20 @@ config::Schema<RouteSettings> route_schema() {
           {"control", "compression", "messages"});
 }
 
+config::Schema<Http2Limits> http2_limits_schema() {
+  return config::schema(
+      "limits.http2", "What one HTTP/2 connection may use. Beyond it the connection ends, with all its sockets.",
+      field(&Http2Limits::streams, "streams", "Sockets and requests at a time; one more is refused.",
+            between(1, 10'000)),
+      field(&Http2Limits::resets, "resets",
+            "Streams that the client gives up before their end, or that broke the protocol. Giving up is cheap for the "
+            "client only (rapid reset)."),
+      field(&Http2Limits::empty_frames, "empty_frames",
+            "Frames that carry nothing: PING, SETTINGS, PRIORITY, empty DATA, window updates that no data explains."),
+      field(&Http2Limits::idle_timeout, "idle_timeout", "How long a connection may have no stream.",
+            between(100ms, 1h)));
+}
+
 config::Schema<GatewayLimits> gateway_limits_schema() {
   return config::schema(
       "limits", "What peers may use before they have proved anything, over all routes.",
@@ -282,7 +302,9 @@ config::Schema<GatewayLimits> gateway_limits_schema() {
       field(&GatewayLimits::pending_per_ip, "pending_per_ip", "Of these, what one IPv4 address or IPv6 /64 may hold.",
             between(1, 1'000'000)),
       field(&GatewayLimits::handshakes_per_ip, "handshakes_per_ip",
-            "New connections of one IPv4 address or IPv6 /64. Beyond it: 429; beyond twice that: no TLS handshake."),
+            "New connections of one IPv4 address or IPv6 /64, HTTP/2 streams included. Beyond it: 429; beyond twice "
+            "that: "
+            "no TLS handshake, no stream."),
       field(&GatewayLimits::tls_timeout, "tls_timeout", "For the TLS handshake.", between(100ms, 60s)),
       field(&GatewayLimits::header_timeout, "header_timeout", "For the whole request head.", between(100ms, 60s)),
       field(&GatewayLimits::auth_timeout, "auth_timeout", "For proving a credential, stores and key sets included.",
@@ -290,7 +312,8 @@ config::Schema<GatewayLimits> gateway_limits_schema() {
       field(&GatewayLimits::close_timeout, "close_timeout", "For a peer's answer to a close frame.",
             between(100ms, 60s)),
       field(&GatewayLimits::slow_consumer, "slow_consumer", "How long a peer may leave its messages untaken.",
-            between(100ms, 10min)));
+            between(100ms, 10min)),
+      field(&GatewayLimits::http2, "http2", "What one HTTP/2 connection may use.", http2_limits_schema()));
 }
 
 void check_names(const Settings& settings, Check& check) {

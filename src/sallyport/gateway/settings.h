@@ -27,6 +27,7 @@ struct TlsSettings {
 struct ListenSettings {
   config::Address address;
   std::optional<TlsSettings> tls;
+  bool http2 = false;
   bool dangerous_plaintext = false;
 };
 
@@ -117,6 +118,13 @@ struct RouteSettings {
   std::chrono::seconds max_session = std::chrono::hours(24);
 };
 
+struct Http2Limits {
+  std::uint32_t streams = 100;
+  config::Rate resets{200, std::chrono::minutes(1)};
+  config::Rate empty_frames{500, std::chrono::minutes(1)};
+  std::chrono::milliseconds idle_timeout{30'000};
+};
+
 struct GatewayLimits {
   std::uint32_t pending = 1000;
   std::uint32_t pending_per_ip = 100;
@@ -126,6 +134,7 @@ struct GatewayLimits {
   std::chrono::milliseconds auth_timeout{10'000};
   std::chrono::milliseconds close_timeout{5'000};
   std::chrono::milliseconds slow_consumer{30'000};
+  Http2Limits http2;
 };
 
 struct Settings {

@@ -166,6 +166,20 @@ TEST_SUITE("settings") {
     CHECK(reading.dangers[0].mark.line == 5);
   }
 
+  TEST_CASE("HTTP/2 is off, and agreed upon in TLS only") {
+    CHECK(!read(good).config.listen[0].http2);
+    const auto reading = read(with("0.0.0.0:8443", "0.0.0.0:8443\n    http2: true"));
+    CHECK(reading.problems.text() == "");
+    CHECK(reading.config.listen[0].http2);
+    const Http2Limits& limits = reading.config.limits.http2;
+    CHECK(limits.streams == 100);
+    CHECK(limits.resets == config::Rate{200, 1min});
+    CHECK(limits.empty_frames == config::Rate{500, 1min});
+    CHECK(limits.idle_timeout == 30s);
+    check_problem(with("127.0.0.1:8080", "127.0.0.1:8080\n    http2: true"), 5, "listen[1].http2", "TLS handshake");
+    check_problem(good + "limits: { http2: { streams: 0 } }\n", 29, "limits.http2.streams", "1");
+  }
+
   TEST_CASE("compression is off, and what makes no sense of it is refused") {
     CHECK(!read(good).config.routes[0].compression.client);
     CHECK(!read(good).config.routes[0].compression.backend);

@@ -3,6 +3,7 @@
 #include <atomic>
 #include <memory>
 #include <thread>
+#include <unordered_set>
 #include <vector>
 
 #include "sallyport/base/log.h"
@@ -15,6 +16,8 @@
 #include "sallyport/store/backend.h"
 
 namespace sallyport::gateway {
+
+class Http2Connection;
 
 /// What all loops share. Threads: any.
 struct Shared {
@@ -49,6 +52,7 @@ class Shard {
   Metrics metrics;
   Scratch scratch;
   crypto::SystemRandom random;
+  std::unordered_set<Http2Connection*> http2;  ///< those that live here
 
   auth::Here here() { return {loop_, *store_}; }
 

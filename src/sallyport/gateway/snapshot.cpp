@@ -10,11 +10,11 @@ namespace {
 
 constexpr std::size_t min_admin_token = 16;
 
-Result<std::shared_ptr<const net::ServerTls>> load_tls(const TlsSettings& settings) {
+Result<std::shared_ptr<const net::ServerTls>> load_tls(const TlsSettings& settings, net::Alpn alpn) {
   std::vector<net::CertificateFiles> files;
   if (!settings.certificate.empty()) files.push_back({settings.certificate.path, settings.key.path});
   for (const CertificateSettings& more : settings.certificates) files.push_back({more.certificate.path, more.key.path});
-  return net::ServerTls::load(files);
+  return net::ServerTls::load(files, alpn);
 }
 
 Result<std::shared_ptr<const Assertion>> load_assertion(const AssertionSettings& settings,
@@ -66,12 +66,12 @@ Result<std::shared_ptr<const Snapshot>> make_snapshot(Settings settings, const c
       snapshot->listener_tls.push_back(nullptr);
       continue;
     }
-    TRY(auto tls, load_tls(*listen.tls));
+    TRY(auto tls, load_tls(*listen.tls, listen.http2 ? net::Alpn::http2_or_http1 : net::Alpn::http1));
     snapshot->listener_tls.push_back(std::move(tls));
   }
   if (const auto& admin = snapshot->settings.admin) {
     if (admin->tls) {
-      TRY(snapshot->admin_tls, load_tls(*admin->tls));
+      TRY(snapshot->admin_tls, load_tls(*admin->tls, net::Alpn::http1));
     }
     TRY(snapshot->admin_token, config::load_secret(admin->token, environment));
     if (snapshot->admin_token.size() < min_admin_token) {

@@ -197,6 +197,7 @@ net::Task<void> Tunnel::relay(Opened& opened) {
   Upstream& upstream = opened.upstream;
   Metrics& metrics = shard_.metrics;
   metrics.connections_accepted.add();
+  if (evidence.upgrade.request().version() == http::Version::http2) metrics.http2_accepted.add();
   const OpenGauge open(metrics.connections_open);
   metrics.handshake_seconds.observe(std::chrono::duration<double>(loop_.clock().now() - arrival_.at).count());
   {
@@ -206,7 +207,9 @@ net::Task<void> Tunnel::relay(Opened& opened) {
     event.number("expires_at", to_unix_seconds(session.identity()->expires_at))
         .text("peer", arrival_.peer.address.ip());
     if (evidence.upgrade.origin()) event.text("origin", *evidence.upgrade.origin());
-    event.text("tls", arrival_.peer.tls_version).text("backend", upstream.place->text());
+    event.text("transport", exchange_.transport())
+        .text("tls", arrival_.peer.tls_version)
+        .text("backend", upstream.place->text());
     const Compression& compression = upstream.compression;
     if (compression.client) event.text("deflate_client", http::answer_text(*compression.client));
     if (compression.backend) event.text("deflate_backend", http::answer_text(*compression.backend));
