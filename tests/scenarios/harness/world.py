@@ -74,7 +74,7 @@ class World:
 
     async def fresh_gateway(self, change: dict | None = None, *, start: bool = True) -> Gateway:
         """A gateway in a new folder, which belongs to the caller."""
-        folder = self.folder / f"gateway-{next(self._numbers)}"
+        folder = self.folder / f"gw{next(self._numbers)}"
         folder.mkdir()
         shutil.copy(self.certificate[0], folder / "gateway.pem")
         shutil.copy(self.certificate[1], folder / "gateway.key")
