@@ -112,6 +112,16 @@ class TestGood:
 
         play(scene, backend={"subprotocol": "chat.v1"})
 
+    def test_compression_is_agreed_on(self, play):
+        async def scene(gateway, connect):
+            client = await connect()
+            offers = [("sec-websocket-extensions", "permessage-deflate")]
+            socket = await client.opened(request(token=tokens.mint(), more=offers))
+            assert socket.headers["sec-websocket-extensions"].startswith("permessage-deflate")
+            await client.echoes(socket, "not compressed, which is always allowed")
+
+        play(scene, CONFIG | {"routes": {"chat": {"compression": {"client": True}}}})
+
     def test_key_set(self, play):
         async def scene(gateway, connect):
             client = await connect()
