@@ -12,7 +12,10 @@ CPUS = sorted(os.sched_getaffinity(0))
 SERVER_CPU = {CPUS[0]}
 LOAD_CPU = {CPUS[1 % len(CPUS)]}
 BACKEND_CPU = {CPUS[2]} if len(CPUS) > 2 else LOAD_CPU
-DESCRIPTORS = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+# Enough for 10,000 connections through a proxy; some servers reserve memory for as many as they may have.
+ENOUGH_DESCRIPTORS = 30000
+HARD_LIMIT = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+DESCRIPTORS = ENOUGH_DESCRIPTORS if HARD_LIMIT < 0 else min(HARD_LIMIT, ENOUGH_DESCRIPTORS)
 
 
 def free_port() -> int:

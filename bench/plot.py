@@ -79,8 +79,8 @@ def charts(report: dict) -> dict[str, str]:
             found[name] = bars(title, groups, "ratio to nginx in the same round; lower is better", 1)
     latency = results.get("latency", {})
     if latency.get("peers"):
-        groups = {title: median_of(latency["peers"], name) for name, title in (("p50_us", "p50"), ("p99_us", "p99"), ("p999_us", "p99.9"))}
-        found["latency"] = bars(f"latency at {latency['rate']:.0f} messages a second", groups, "µs from the time a message was due; lower is better")
+        groups = {title: {peer: us / 1000 for peer, us in median_of(latency["peers"], name).items()} for name, title in (("p50_us", "p50"), ("p99_us", "p99"), ("p999_us", "p99.9"))}
+        found["latency"] = bars(f"latency at {latency['rate']:.0f} messages a second", groups, "ms from the time a message was due; lower is better")
     handshakes = {kind: median_of(figures, "cpu_us_each") for kind, figures in results.get("handshakes", {}).items() if figures}
     if handshakes:
         found["handshakes"] = bars("CPU per connection", handshakes, "µs: handshake, upgrade, close; Sallyport and Node verify a fresh ES256 token")

@@ -89,12 +89,12 @@ def drawn(report: dict) -> str:
         lines += ["", f"two loops against one; what counts here is the {loops['measured']}"]
         for name, series in loops["samples"].items():
             lines.append(f"  {name:32}{median(series['cpu_us_each']):>10.1f} µs per message, {median(series['per_second']):.0f} a second")
-    lines += ["", f"{'target':64}{'value':>10}{'':4}{'wanted':>14}   "]
+    lines += ["", f"{'target':78}{'value':>10}{'':4}{'wanted':>14}   "]
     for target in report["targets"]:
         value = "-" if target["value"] is None else f"{target['value']:.2f}"
         verdict = {True: "met", False: "MISSED", None: "not measured"}[target["met"]]
         wanted = f"{'>=' if target['bound'] == 'at least' else '<='} {target['target']:g}"
         if target["unit"] not in ("ratio", "count"):
             wanted += " " + target["unit"]
-        lines.append(f"{target['name']:64}{value:>10}{'':4}{wanted:>14}   {verdict}")
+        lines.append(f"{target['name']:78}{value:>10}{'':4}{wanted:>14}   {verdict}")
     return "\n".join(lines) + "\n"

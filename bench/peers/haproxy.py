@@ -9,7 +9,7 @@ class Haproxy(Peer):
     config = """\
 global
   nbthread 1
-  maxconn 9500
+  maxconn @CONNECTIONS@
   ssl-default-bind-options ssl-min-ver TLSv1.2
   ssl-default-bind-curves X25519:P-256
 defaults

@@ -65,7 +65,7 @@ class Peer:
     def filled(self, text: str) -> str:
         """`text` with @NAMES@ replaced."""
         words = {"FOLDER": self.folder, "BACKEND": self.backend_port, "HOST": HOST, "ORIGIN": ORIGIN, "ISSUER": ISSUER, "LOOPS": self.loops,
-                 "DESCRIPTORS": machine.DESCRIPTORS} | {name.upper(): port for name, port in self.ports.items()}
+                 "DESCRIPTORS": machine.DESCRIPTORS, "CONNECTIONS": machine.DESCRIPTORS // 2 - 500} | {name.upper(): port for name, port in self.ports.items()}
         for word, value in words.items():
             text = text.replace(f"@{word}@", str(value))
         return text
