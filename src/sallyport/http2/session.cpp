@@ -26,6 +26,8 @@ constexpr std::size_t most_unsent = 64 * 1024;
 constexpr std::int32_t connection_window = 1024 * 1024;
 // A header block of the limits' size needs none; large frames and small ones come in a few.
 constexpr std::size_t most_continuations = 8;
+// How many times the limit a header list may be to be refused by a status.
+constexpr std::size_t worth_an_answer = 4;
 constexpr std::uint32_t most_updates_owed = 1000;
 constexpr auto parting_timeout = std::chrono::seconds(2);
 constexpr std::size_t parting_bytes = 256 * 1024;
@@ -96,6 +98,8 @@ struct Core : std::enable_shared_from_this<Core> {
   void say_goodbye();
   void fail_all();
 
+  // A head that is not complete keeps no connection alive.
+  bool idle() const { return streams.size() == (incoming ? 1U : 0U); }
   Stream* find(std::int32_t id) const {
     const auto found = streams.find(id);
     return found == streams.end() ? nullptr : found->second;
@@ -344,9 +348,15 @@ int Core::on_begin_headers(const nghttp2_frame& frame) {
 }
 
 int Core::on_header(const nghttp2_frame& frame, std::string_view name, std::string_view value) {
-  if (!incoming || static_cast<std::int32_t>(incoming->id_) != frame.hd.stream_id || incoming->refused_) return 0;
+  if (!incoming || static_cast<std::int32_t>(incoming->id_) != frame.hd.stream_id) return 0;
   Stream& stream = *incoming;
   stream.fields_size_ += name.size() + value.size() + 32;
+  if (stream.fields_size_ > worth_an_answer * limits.head.head_bytes) {
+    // A byte can stand for a field of kilobytes. nghttp2 then resets the stream and looks at no more of them.
+    end_if(owner->on_reset());
+    return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
+  }
+  if (stream.refused_) return 0;
   if (stream.fields_size_ > limits.head.head_bytes || stream.fields_.size() >= limits.head.header_count) {
     stream.refused_ = Error{Reason::http_headers_too_large, "header list is longer than the limit"};
     stream.fields_ = {};
@@ -410,6 +420,10 @@ int Core::on_stream_close(std::int32_t id, std::uint32_t code) {
   Stream* const stream = find(id);
   if (!stream) return 0;
   stream->closed_ = true;
+  if (stream == incoming.get()) {
+    incoming.reset();
+    return 0;
+  }
   if (code != NGHTTP2_NO_ERROR || !stream->remote_ended_) stream->fail();
   return 0;
 }
@@ -603,7 +617,7 @@ net::Task<Error> Session::run() {
     if (bits & (stream_gone | timer_due)) core_->pump();
     if (bits & (wire_readable | wire_writable)) read();
     hand_over();
-    if (!core_->streams.empty()) continue;
+    if (!core_->idle()) continue;
     if (core_->draining) core_->end({Reason::server_draining, "the gateway is shutting down"});
     if (idle_at_ && *idle_at_ <= wake_.loop().now()) core_->end({Reason::http2_idle, "no stream for too long"});
   }
@@ -614,7 +628,7 @@ net::Task<Error> Session::run() {
 }
 
 void Session::set_timer() {
-  if (!core_->streams.empty()) {
+  if (!core_->idle()) {
     idle_at_.reset();
   } else if (!idle_at_) {
     idle_at_ = wake_.loop().now() + limits_.idle;

@@ -467,6 +467,18 @@ TEST_CASE("http2: no stream for too long") {
   CHECK(scene.reason() == Reason::http2_idle);
 }
 
+TEST_CASE("http2: a head that is never completed keeps no connection alive") {
+  Scene scene({.idle = std::chrono::seconds(5)});
+  scene.exchange();
+  scene.raw(frame(NGHTTP2_HEADERS, 0, 1, "\x82"));
+  scene.clock.advance(std::chrono::seconds(6));
+  scene.exchange();
+  CHECK(scene.client.goaway == NGHTTP2_NO_ERROR);
+  scene.wire.end();
+  scene.exchange();
+  CHECK(scene.reason() == Reason::http2_idle);
+}
+
 TEST_CASE("http2: a drain takes no new streams and waits for those there are") {
   Scene scene;
   std::int32_t id = 0;
