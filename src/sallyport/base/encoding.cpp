@@ -25,15 +25,14 @@ constexpr Inverse url_inverse = invert(url_alphabet);
 Error invalid(const char* detail) { return Error{Reason::request_invalid, detail}; }
 
 std::string encode(Bytes data, std::string_view alphabet) {
-  std::string out;
-  out.reserve((data.size() + 2) / 3 * 4);
+  std::string out(data.size() / 3 * 4, '\0');
   std::size_t i = 0;
-  for (; i + 3 <= data.size(); i += 3) {
+  for (char* to = out.data(); i + 3 <= data.size(); i += 3) {
     const std::uint32_t group = std::uint32_t{data[i]} << 16 | std::uint32_t{data[i + 1]} << 8 | data[i + 2];
-    out += alphabet[group >> 18];
-    out += alphabet[group >> 12 & 63];
-    out += alphabet[group >> 6 & 63];
-    out += alphabet[group & 63];
+    *to++ = alphabet[group >> 18];
+    *to++ = alphabet[group >> 12 & 63];
+    *to++ = alphabet[group >> 6 & 63];
+    *to++ = alphabet[group & 63];
   }
   if (data.size() - i == 1) {
     out += alphabet[data[i] >> 2];

@@ -188,8 +188,13 @@ std::string dump(const Value& value) {
 }
 
 void append_quoted(std::string& out, std::string_view text) {
+  const auto is_plain = [](char c) { return c >= 0x20 && c < 0x7F && c != '"' && c != '\\'; };
   out += '"';
   while (!text.empty()) {
+    const auto plain = static_cast<std::size_t>(std::ranges::find_if_not(text, is_plain) - text.begin());
+    out += text.substr(0, plain);
+    text.remove_prefix(plain);
+    if (text.empty()) break;
     const std::size_t length = utf8_sequence(text);
     const auto first = static_cast<unsigned char>(text[0]);
     if (length == 0) {
@@ -216,11 +221,7 @@ void append_quoted(std::string& out, std::string_view text) {
           break;
         default:
           // DEL and the C1 controls below are legal in JSON, but a terminal showing a log line would obey them.
-          if (first < 0x20 || first == 0x7F) {
-            append_control(out, first);
-          } else {
-            out += text[0];
-          }
+          append_control(out, first);
       }
     } else if (first == 0xC2 && static_cast<unsigned char>(text[1]) < 0xA0) {
       append_control(out, static_cast<unsigned char>(text[1]));

@@ -68,19 +68,19 @@ bool starts_with_any_case(std::string_view text, std::string_view prefix) {
   return equal_ignoring_case(text.substr(0, prefix.size()), prefix);
 }
 
-bool contains(const std::vector<std::string>& sorted, const std::string& text) {
-  return std::binary_search(sorted.begin(), sorted.end(), text);
+bool contains(std::span<const std::string_view> names, std::string_view name) {
+  return std::ranges::find(names, name) != names.end();
+}
+bool contains(const std::vector<std::string>& names, std::string_view name) {
+  return std::ranges::find(names, name) != names.end();
 }
 
-// Folded names of everything that this request must not take over from the client.
+// Folded names of what this request, beyond hop_fields and trusted_fields, must not take over from the client.
 std::vector<std::string> dropped_names(const Upgrade& upgrade, const ForwardOptions& options) {
   std::vector<std::string> out;
-  for (const auto name : hop_fields) out.emplace_back(name);
-  for (const auto name : trusted_fields) out.emplace_back(name);
   for (const auto option : upgrade.headers().find_elements("connection")) out.push_back(folded_name(option));
   for (const std::string& name : options.strip.headers) out.push_back(folded_name(name));
   for (const Field field : options.added) out.push_back(folded_name(field.name));
-  std::sort(out.begin(), out.end());
   return out;
 }
 
@@ -167,7 +167,8 @@ Result<UpstreamRequest> make_upstream_request(const Upgrade& upgrade, const Forw
   const std::vector<std::string> dropped = dropped_names(upgrade, options);
   for (const Field field : upgrade.headers()) {
     const std::string folded = folded_name(field.name);
-    if (folded == "cookie" || contains(dropped, folded)) continue;
+    if (folded == "cookie" || contains(hop_fields, folded) || contains(trusted_fields, folded)) continue;
+    if (contains(dropped, folded)) continue;
     if (std::any_of(std::begin(trusted_prefixes), std::end(trusted_prefixes),
                     [&](std::string_view prefix) { return folded.compare(0, prefix.size(), prefix) == 0; })) {
       continue;
