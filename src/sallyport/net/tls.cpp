@@ -39,7 +39,9 @@ int trouble_of(SSL* ssl) {
 int bio_write(BIO* bio, const char* data, int length) {
   const auto& wire = *static_cast<const detail::TlsWire*>(BIO_get_data(bio));
   BIO_clear_retry_flags(bio);
-  const int flags = MSG_NOSIGNAL | (wire.more ? MSG_MORE : 0);
+  // Nobody waits for a ticket: it goes with the first answer.
+  const bool more = wire.more || SSL_get_state(wire.ssl) == TLS_ST_SW_SESSION_TICKET;
+  const int flags = MSG_NOSIGNAL | (more ? MSG_MORE : 0);
   const ssize_t count = ::send(wire.fd, data, static_cast<std::size_t>(length), flags);
   if (count < 0 && (errno == EAGAIN || errno == EINTR)) BIO_set_retry_write(bio);
   return static_cast<int>(count);
@@ -125,6 +127,7 @@ SSL* make_ssl(SSL_CTX* context, detail::TlsWire& wire) {
   BIO* bio = BIO_new(socket_method());
   SALLYPORT_CHECK(ssl && bio);
   BIO_set_data(bio, &wire);
+  wire.ssl = ssl;
   SSL_set_bio(ssl, bio, bio);
   return ssl;
 }

@@ -67,6 +67,7 @@ struct TlsWire {
   int fd;
   std::size_t left;   ///< bytes that may still be taken from it before something must come of them
   bool more = false;  ///< another record follows at once, so that the kernel may wait for it and send both together
+  const ssl_st* ssl = nullptr;
 };
 
 }  // namespace detail

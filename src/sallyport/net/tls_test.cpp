@@ -153,9 +153,10 @@ class RawClient {
       step();
       net_.loop.turn(std::chrono::milliseconds(1));
     }
-    // Reads the server's last flight, tickets and alerts.
+    // Reads the server's last flight, alerts, and the ticket, which travels with the first data.
     for (int i = 0; i < 10 && SSL_in_init(ssl_); ++i) step();
-    char byte;
+    char byte = '!';
+    if (result->ok()) server_->stream.write(Bytes(reinterpret_cast<const Byte*>(&byte), 1));
     SSL_read(ssl_, &byte, 1);
     ERR_clear_error();
     return *result;
