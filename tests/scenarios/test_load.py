@@ -22,6 +22,8 @@ FULL = bool(os.environ.get("SALLYPORT_FULL"))
 HARNESS = pathlib.Path(__file__).parent / "harness"
 MIB = 1 << 20
 APP = ("Origin", "https://app.example.com")
+# Bytes of an idle connection: 13.3 KiB of the TLS one are OpenSSL's own.
+IDLE_PLAIN, IDLE_TLS = 4_300, 19_300
 
 
 async def run_child(script: str, *arguments) -> asyncio.subprocess.Process:
@@ -205,6 +207,41 @@ def test_backpressure_loses_nothing(world: World):
         await asyncio.gather(push(), pull())
         client.reset()
         await world.backend.all_ended()
+
+    world.run(play())
+
+
+@pytest.mark.parametrize("plain, most", [(True, IDLE_PLAIN), (False, IDLE_TLS)], ids=["plain", "TLS"])
+def test_an_idle_connection_is_small(world: World, plain, most):
+    """Resident memory of the gateway for one connection that has said a word and waits, its identity, its token and its places in every
+    table included. The bound is what it takes, and a little more."""
+    count = 3_000 if FULL else 600
+    world.backend.play(None)
+
+    async def play():
+        gateway = await world.fresh_gateway()
+
+        async def crowd(name: str, size: int) -> list[Client]:
+            clients = []
+            for number in range(size):
+                client = await world.connect(gateway, plain=plain)
+                token = tokens.mint(sub=f"{name}-{number}", jti=f"token-of-{name}-{number}")
+                await client.open(upgrade("/chat", headers=[("Authorization", f"Bearer {token}"), APP]))
+                client.text("hello")
+                assert await client.receive() == b"hello"
+                clients.append(client)
+            return clients
+
+        warm = await crowd("warm", 100)  # whatever is allocated once is allocated now
+        before = gateway.memory()
+        clients = await crowd("idle", count)
+        each = (gateway.memory() - before) / count
+        print(f"{each:.0f} bytes")
+        assert each < most, f"{each:.0f} bytes per idle connection"
+        for client in warm + clients:
+            client.reset()
+        await world.backend.all_ended()
+        assert await gateway.stop() == 0
 
     world.run(play())
 

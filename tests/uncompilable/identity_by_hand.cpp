@@ -6,7 +6,7 @@ using namespace sallyport;
 
 std::string subject(auth::Proven proven) {
 #ifdef WRONG
-  const auth::Identity identity(std::move(proven));
+  const auth::Identity identity(std::make_shared<const auth::Proven>(std::move(proven)));
 #else
   const auth::Verdict verdict = auth::Verdict::accept(std::move(proven));
   const auth::Identity& identity = *verdict.identity();

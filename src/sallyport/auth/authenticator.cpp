@@ -2,10 +2,10 @@
 
 namespace sallyport::auth {
 
-Verdict Verdict::accept(Proven proven) {
-  SALLYPORT_CHECK(!proven.subject.empty());
-  SALLYPORT_CHECK(!proven.mechanism.empty());
-  SALLYPORT_CHECK(proven.expires_at != WallTime{});
+Verdict Verdict::accept(std::shared_ptr<const Proven> proven) {
+  SALLYPORT_CHECK(proven && !proven->subject.empty());
+  SALLYPORT_CHECK(!proven->mechanism.empty());
+  SALLYPORT_CHECK(proven->expires_at != WallTime{});
   return Verdict(Identity(std::move(proven)));
 }
 

@@ -25,7 +25,8 @@ struct Peer {
 /// Everything that an authenticator may look at.
 /// Trust: every byte is hostile except `peer` and `origin`.
 struct Evidence {
-  const http::Upgrade& upgrade;
+  /// The opening handshake; nullptr once that is over, when only `in_band` speaks.
+  const http::Upgrade* upgrade;
   http::OriginProof origin;
   const Peer& peer;
   /// A token that came inside the socket; when present it is the only credential and the upgrade's are not looked at again.

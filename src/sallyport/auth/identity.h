@@ -1,5 +1,6 @@
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <variant>
@@ -28,17 +29,21 @@ struct Proven {
   WallTime expires_at{};  ///< the credential is good until here, leeway not included
 };
 
-/// Who a connection belongs to, until when, and by which handles that can be revoked. Immutable, never empty.
+/// Who a connection belongs to, until when, and by which handles that can be revoked. Immutable, never empty; copies share one text.
 /// Trust: proven by an Authenticator; subject, tenant and the like hold no control characters.
 class Identity {
  public:
-  const Proven& operator*() const { return proven_; }
-  const Proven* operator->() const { return &proven_; }
+  // Not moved but copied, so that none is ever empty.
+  Identity(const Identity&) = default;
+  Identity& operator=(const Identity&) = default;
+
+  const Proven& operator*() const { return *proven_; }
+  const Proven* operator->() const { return proven_.get(); }
 
  private:
   friend class Verdict;
-  explicit Identity(Proven proven) : proven_(std::move(proven)) {}
-  Proven proven_;
+  explicit Identity(std::shared_ptr<const Proven> proven) : proven_(std::move(proven)) {}
+  std::shared_ptr<const Proven> proven_;
 };
 
 /// An Authenticator's answer; never a bool, never a write to the wire.
@@ -47,7 +52,8 @@ class [[nodiscard]] Verdict {
   /// No credential of this kind was presented.
   static Verdict not_mine() { return Verdict(NotMine{}); }
   /// Errors: a `proven` without subject, mechanism or expiry is a bug and throws BugError.
-  static Verdict accept(Proven proven);
+  static Verdict accept(Proven proven) { return accept(std::make_shared<const Proven>(std::move(proven))); }
+  static Verdict accept(std::shared_ptr<const Proven> proven);
   /// A credential of this kind was presented and does not hold. The chain ends here.
   static Verdict refuse(Error error) { return Verdict(std::move(error)); }
 

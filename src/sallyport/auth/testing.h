@@ -148,21 +148,21 @@ class Scene {
                                        net::Deadline deadline) {
     const http::Upgrade upgrade = upgrade_of(handshake);
     const Peer peer{};
-    const Evidence evidence{upgrade, handshake.origin, peer, in_band_of(handshake)};
+    const Evidence evidence{&upgrade, handshake.origin, peer, in_band_of(handshake)};
     co_return co_await authenticator.authenticate(evidence, here, deadline);
   }
   static net::Task<Result<Identity>> chain_task(const Chain& chain, Handshake handshake, Here here,
                                                 net::Deadline deadline) {
     const http::Upgrade upgrade = upgrade_of(handshake);
     const Peer peer{};
-    const Evidence evidence{upgrade, handshake.origin, peer, in_band_of(handshake)};
+    const Evidence evidence{&upgrade, handshake.origin, peer, in_band_of(handshake)};
     co_return co_await chain.authenticate(evidence, here, deadline);
   }
   static net::Task<Result<Identity>> renew_task(const Chain& chain, const Identity& present, Handshake handshake,
                                                 Here here, net::Deadline deadline) {
     const http::Upgrade upgrade = upgrade_of(handshake);
     const Peer peer{};
-    const Evidence evidence{upgrade, handshake.origin, peer, in_band_of(handshake)};
+    const Evidence evidence{&upgrade, handshake.origin, peer, in_band_of(handshake)};
     co_return co_await chain.renew(present, evidence, here, deadline);
   }
 };

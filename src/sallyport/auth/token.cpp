@@ -78,7 +78,7 @@ Result<void> look_in_subprotocols(const std::vector<std::string>& offered, Findi
 }
 
 Result<void> look_in_cookie(const Evidence& evidence, const std::string& name, Finding& finding) {
-  const http::Cookies cookies = evidence.upgrade.cookies();
+  const http::Cookies cookies = evidence.upgrade->cookies();
   TRY(const auto value, cookies.find(name));
   if (!value) return {};
   // A page of any site can make a browser send it; only the Origin tells whose page it was.
@@ -97,13 +97,13 @@ Result<void> look_in_query(const http::Query& query, const std::string& name, Fi
 Result<void> look_at(const TokenSource& source, const Evidence& evidence, Finding& finding) {
   switch (source.place) {
     case TokenPlace::header:
-      return look_in_header(evidence.upgrade.headers(), finding);
+      return look_in_header(evidence.upgrade->headers(), finding);
     case TokenPlace::subprotocol:
-      return look_in_subprotocols(evidence.upgrade.subprotocols(), finding);
+      return look_in_subprotocols(evidence.upgrade->subprotocols(), finding);
     case TokenPlace::cookie:
       return look_in_cookie(evidence, source.name, finding);
     case TokenPlace::query:
-      return look_in_query(evidence.upgrade.query(), source.name, finding);
+      return look_in_query(evidence.upgrade->query(), source.name, finding);
     case TokenPlace::in_band:
       return {};
   }

@@ -53,13 +53,13 @@ HandshakeRates::Answer HandshakeRates::ask(const std::string& network, config::R
 
 Result<ConnectionCounts::Place> ConnectionCounts::enter(std::string key, std::uint32_t most, Reason full) {
   const std::scoped_lock lock(mutex_);
-  std::uint32_t& count = counts_[key];
-  if (count >= most) {
-    if (count == 0) counts_.erase(key);
+  const auto [entry, is_new] = counts_.try_emplace(std::move(key), 0);
+  if (entry->second >= most) {
+    if (is_new) counts_.erase(entry);
     return Error{full, std::to_string(most) + " connections are open"};
   }
-  ++count;
-  return Place(this, std::move(key));
+  ++entry->second;
+  return Place(this, &*entry);
 }
 
 std::size_t ConnectionCounts::keys() const {
@@ -67,10 +67,9 @@ std::size_t ConnectionCounts::keys() const {
   return counts_.size();
 }
 
-void ConnectionCounts::leave(const std::string& key) {
+void ConnectionCounts::leave(Entry& entry) {
   const std::scoped_lock lock(mutex_);
-  const auto found = counts_.find(key);
-  if (--found->second == 0) counts_.erase(found);
+  if (--entry.second == 0) counts_.erase(counts_.find(entry.first));
 }
 
 }  // namespace sallyport::gateway

@@ -87,25 +87,28 @@ class HandshakeRates {
 
 /// How many connections each key (a network, an identity; per route) has.
 class ConnectionCounts {
+  using Entry = std::pair<const std::string, std::uint32_t>;
+
  public:
   /// Holds one count for as long as it lives.
   class Place {
    public:
     Place() = default;
-    Place(ConnectionCounts* counts, std::string key) : counts_(counts), key_(std::move(key)) {}
-    Place(Place&& other) noexcept : counts_(std::exchange(other.counts_, nullptr)), key_(std::move(other.key_)) {}
+    Place(Place&& other) noexcept : counts_(std::exchange(other.counts_, nullptr)), entry_(other.entry_) {}
     Place& operator=(Place&& other) noexcept {
       std::swap(counts_, other.counts_);
-      std::swap(key_, other.key_);
+      std::swap(entry_, other.entry_);
       return *this;
     }
     ~Place() {
-      if (counts_) counts_->leave(key_);
+      if (counts_) counts_->leave(*entry_);
     }
 
    private:
+    friend class ConnectionCounts;
+    Place(ConnectionCounts* counts, Entry* entry) : counts_(counts), entry_(entry) {}
     ConnectionCounts* counts_ = nullptr;
-    std::string key_;
+    Entry* entry_ = nullptr;  // of the map, where it stays while anybody is counted in it
   };
 
   /// Errors: `full` when `most` are there. Threads: any.
@@ -113,7 +116,7 @@ class ConnectionCounts {
   std::size_t keys() const;
 
  private:
-  void leave(const std::string& key);
+  void leave(Entry& entry);
   mutable std::mutex mutex_;
   std::unordered_map<std::string, std::uint32_t> counts_;
 };

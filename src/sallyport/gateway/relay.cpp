@@ -401,7 +401,7 @@ void Relay::finish_if_done() {
 }
 
 net::Task<void> Relay::renew(Relay& relay, Secret token) {
-  const auth::Evidence fresh{relay.evidence_.upgrade, relay.evidence_.origin, relay.evidence_.peer, token.reveal()};
+  const auth::Evidence fresh{nullptr, relay.evidence_.origin, relay.evidence_.peer, token.reveal()};
   const net::Deadline deadline{relay.loop_.now() + relay.context_.limits.auth_timeout, Reason::auth_timeout};
   const std::shared_ptr<const Snapshot> current = relay.context_.current;
   const std::shared_ptr<const Route> route = current->routes.find(relay.session_.route().name());

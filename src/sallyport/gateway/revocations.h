@@ -11,6 +11,9 @@
 
 namespace sallyport::gateway {
 
+/// Units: handles that one connection can have.
+inline constexpr std::size_t most_handles = 5;
+
 /// The handles by which one connection can be revoked, as keys to look up.
 std::vector<std::pair<store::Handle, std::string_view>> handles_of(const auth::Identity& identity,
                                                                    std::string_view connection);

@@ -1,9 +1,8 @@
 #pragma once
 
-#include <map>
+#include <array>
 #include <memory>
 #include <string>
-#include <unordered_map>
 #include <vector>
 
 #include "sallyport/auth/identity.h"
@@ -17,8 +16,28 @@ class Route;
 class Session;
 class Sessions;
 
-// Ordered, because its iterators stay good: each session keeps its own and leaves without a search, however many share a handle.
-using HandleIndex = std::multimap<std::string, Session*>;
+/// Sessions by the hash of any handle. The places lie in the sessions themselves, so that one leaves without a search, however many
+/// share a handle, and none costs an allocation. Who looks here compares the handle itself.
+class HandleIndex {
+ public:
+  struct Place {
+    Session* session = nullptr;
+    std::size_t hash = 0;
+    Place* next = nullptr;
+    Place** link = nullptr;  ///< what points here
+  };
+
+  void enter(Place& place);
+  void leave(Place& place);
+  /// The first place in the chain that holds those with this hash, among others; nullptr when it is empty.
+  Place* chain(std::size_t hash) const { return buckets_[hash & (buckets_.size() - 1)]; }
+  const std::vector<Place*>& chains() const { return buckets_; }
+
+ private:
+  void link(Place& place);
+  std::vector<Place*> buckets_ = std::vector<Place*>(64);
+  std::size_t size_ = 0;
+};
 
 /// One admitted connection with its present Identity; the one mutable thing on the path. Made only by Sessions::admit; leaves the
 /// table when destroyed.
@@ -54,7 +73,7 @@ class Session {
   net::Waiter& waiter_;
   ConnectionCounts::Place network_place_;
   ConnectionCounts::Place identity_place_;
-  std::vector<HandleIndex::iterator> index_places_;
+  std::array<HandleIndex::Place, most_handles> index_places_;  // the first is that of its id
 };
 
 /// What a listing tells of a connection.
@@ -81,18 +100,20 @@ class Sessions {
   /// True when there was one with this id.
   bool close(const std::string& id, const Error& error);
 
-  std::size_t size() const { return by_id_.size(); }
+  std::size_t size() const { return size_; }
   std::vector<SessionInfo> list() const;
 
  private:
   friend class Session;
   void enter(Session& session);
   void leave(Session& session);
+  template <class Work>
+  void for_each(Work work) const;
 
   const Revocations& revocations_;
   SharedLimits& limits_;
-  std::unordered_map<std::string, Session*> by_id_;
-  HandleIndex by_handle_;
+  HandleIndex index_;
+  std::size_t size_ = 0;
 };
 
 }  // namespace sallyport::gateway

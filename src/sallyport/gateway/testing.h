@@ -229,9 +229,8 @@ class RelayScene {
   store::MemoryBackend store_backend_;
   std::unique_ptr<store::Store> store_ = store_backend_.open(loop);
   auth::Here here_{loop, *store_};
-  http::Upgrade upgrade_ = http::testing::read_upgrade(http::testing::upgrade_text()).value.value();
   auth::Peer peer_{};
-  auth::Evidence evidence_{upgrade_, http::OriginProof::absent, peer_, std::nullopt};
+  auth::Evidence evidence_{nullptr, http::OriginProof::absent, peer_, std::nullopt};
   std::string early_client_;
   std::string early_backend_;
 

@@ -47,9 +47,11 @@ Tunnel::Tunnel(Arrival& arrival, Exchange& exchange)
 net::Task<void> Tunnel::serve() {
   Error error{Reason::internal_bug, ""};
   try {
-    const Result<void> served = co_await run();
-    if (served.ok()) co_return;
-    error = served.error();
+    // The handshake has a frame of its own, so that what it needed is not kept for the hours that follow.
+    const Result<Next> opened = co_await open();
+    if (opened.ok() && *opened == Next::relay) co_await relay();
+    if (opened.ok()) co_return;
+    error = opened.error();
   } catch (const std::exception& bug) {
     shard_.metrics.bugs.add();
     error.detail = bug.what();
@@ -59,27 +61,21 @@ net::Task<void> Tunnel::serve() {
   co_await refuse(error);
 }
 
-// The handshake has a frame of its own, so that what it needed is not kept for the hours that follow.
-net::Task<Result<void>> Tunnel::run() {
-  CO_TRY(std::optional<Opened> opened, co_await open());
-  if (opened) co_await relay(*opened);
-  co_return Result<void>();
-}
-
-net::Task<Result<std::optional<Tunnel::Opened>>> Tunnel::open() {
+net::Task<Result<Tunnel::Next>> Tunnel::open() {
   CO_TRY(http::Request request, co_await exchange_.receive());
   if (arrival_.rate == Arrival::Rate::over)
     co_return Error{Reason::limit_handshake_rate, "handshakes from " + arrival_.peer.address.network()};
   if (request.path().starts_with(well_known_prefix)) {
     CO_TRY_OK(co_await answer_well_known(request));
-    co_return std::optional<Opened>();
+    co_return Next::nothing;
   }
-  CO_TRY(upgrade_, http::parse_upgrade(std::move(request)));
+  CO_TRY(http::Upgrade parsed, http::parse_upgrade(std::move(request)));
+  upgrade_ = std::make_unique<const http::Upgrade>(std::move(parsed));
   const http::Upgrade& upgrade = *upgrade_;
   CO_TRY(route_, arrival_.snapshot->routes.match(upgrade));
   CO_TRY(const auto deflate_offers, client_offers(route_->settings().compression, upgrade));
   CO_TRY(const http::OriginProof origin, route_->origins().check(upgrade.headers(), upgrade.authority()));
-  const auth::Evidence evidence{upgrade, origin, arrival_.peer, std::nullopt};
+  const auth::Evidence evidence{&upgrade, origin, arrival_.peer, std::nullopt};
   CO_TRY(auth::Identity identity, co_await prove(evidence));
   CO_TRY(auto network_place, shard_.shared.limits.by_network.enter(
                                  route_->name() + '\0' + arrival_.peer.address.network(),
@@ -92,7 +88,10 @@ net::Task<Result<std::optional<Tunnel::Opened>>> Tunnel::open() {
   arrival_.pending.reset();
   CO_TRY(Upstream upstream, co_await open_upstream(upgrade, *session, deflate_offers));
   CO_TRY_OK(co_await accept(upgrade, upstream));
-  co_return std::optional<Opened>(Opened{origin, std::move(session), std::move(upstream)});
+  origin_ = origin;
+  session_ = std::move(session);
+  upstream_ = std::move(upstream);
+  co_return Next::relay;
 }
 
 net::Task<Result<void>> Tunnel::answer_well_known(const http::Request& request) {
@@ -191,38 +190,45 @@ bool Tunnel::wants_control(const http::Upgrade& upgrade) const {
   return std::ranges::find(offered, control_subprotocol) != offered.end();
 }
 
-net::Task<void> Tunnel::relay(Opened& opened) {
-  const auth::Evidence evidence{*upgrade_, opened.origin, arrival_.peer, std::nullopt};
-  Session& session = *opened.session;
-  Upstream& upstream = opened.upstream;
+net::Task<void> Tunnel::relay() {
+  Session& session = *session_;
   Metrics& metrics = shard_.metrics;
   metrics.connections_accepted.add();
-  if (evidence.upgrade.request().version() == http::Version::http2) metrics.http2_accepted.add();
+  if (upgrade_->request().version() == http::Version::http2) metrics.http2_accepted.add();
   const OpenGauge open(metrics.connections_open);
   metrics.handshake_seconds.observe(std::chrono::duration<double>(loop_.clock().now() - arrival_.at).count());
-  {
-    Event event(shard_.shared.log, loop_.wall(), Level::info, "connection.accepted");
-    event.text("connection", session.id()).text("route", route_->name()).text("subject", session.identity()->subject);
-    event.text("issuer", session.identity()->issuer).text("mechanism", session.identity()->mechanism);
-    event.number("expires_at", to_unix_seconds(session.identity()->expires_at))
-        .text("peer", arrival_.peer.address.ip());
-    if (evidence.upgrade.origin()) event.text("origin", *evidence.upgrade.origin());
-    event.text("transport", exchange_.transport())
-        .text("tls", arrival_.peer.tls_version)
-        .text("backend", upstream.place->text());
-    const Compression& compression = upstream.compression;
-    if (compression.client) event.text("deflate_client", http::answer_text(*compression.client));
-    if (compression.backend) event.text("deflate_backend", http::answer_text(*compression.backend));
-  }
+  report_accepted();
+  const auto control = wants_control(*upgrade_) ? Relay::ControlChannel::on : Relay::ControlChannel::off;
+  upgrade_.reset();  // hours may follow that need nothing of it
+  const auth::Evidence evidence{nullptr, origin_, arrival_.peer, std::nullopt};
   auth::Here here = shard_.here();
   const RelayContext context{shard_.scratch, metrics, shard_.shared.log,
                              shard_.random,  here,    arrival_.snapshot->settings.limits,
                              shard_.snapshot};
-  Relay relay(context, exchange_.waiter(), session, evidence,
-              wants_control(evidence.upgrade) ? Relay::ControlChannel::on : Relay::ControlChannel::off,
-              exchange_.stream(), *upstream.stream, upstream.compression);
-  const Ending ending = co_await relay.run(exchange_.early(), bytes_of(upstream.early));
+  Relay relay(context, exchange_.waiter(), session, evidence, control, exchange_.stream(), *upstream_.stream,
+              upstream_.compression);
+  const Ending ending = co_await relay.run(exchange_.early(), bytes_of(upstream_.early));
   metrics.closed[static_cast<std::size_t>(ending.reason)].add();
+  report_closed(relay, ending);
+}
+
+void Tunnel::report_accepted() const {
+  const auth::Identity& identity = session_->identity();
+  Event event(shard_.shared.log, loop_.wall(), Level::info, "connection.accepted");
+  event.text("connection", session_->id()).text("route", route_->name()).text("subject", identity->subject);
+  event.text("issuer", identity->issuer).text("mechanism", identity->mechanism);
+  event.number("expires_at", to_unix_seconds(identity->expires_at)).text("peer", arrival_.peer.address.ip());
+  if (upgrade_->origin()) event.text("origin", *upgrade_->origin());
+  event.text("transport", exchange_.transport())
+      .text("tls", arrival_.peer.tls_version)
+      .text("backend", upstream_.place->text());
+  const Compression& compression = upstream_.compression;
+  if (compression.client) event.text("deflate_client", http::answer_text(*compression.client));
+  if (compression.backend) event.text("deflate_backend", http::answer_text(*compression.backend));
+}
+
+void Tunnel::report_closed(const Relay& relay, const Ending& ending) const {
+  const Session& session = *session_;
   Event event(shard_.shared.log, loop_.wall(), Level::info, "connection.closed");
   event.text("connection", session.id()).text("route", route_->name()).text("subject", session.identity()->subject);
   event.reason(ending.reason).text("by", name_of(ending.by)).number("code", ending.code).text("detail", ending.detail);

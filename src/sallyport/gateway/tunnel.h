@@ -27,23 +27,19 @@ class Tunnel {
     std::string early;  // frames that came behind the backend's 101
   };
 
-  // What the handshake has brought about.
-  struct Opened {
-    http::OriginProof origin;
-    std::unique_ptr<Session> session;
-    Upstream upstream;
-  };
+  enum class Next : std::uint8_t { relay, nothing };
 
-  net::Task<Result<void>> run();
-  // read upgrade > route > origin > authenticate > admit > dial > 101. Nothing when the request was answered otherwise.
-  net::Task<Result<std::optional<Opened>>> open();
+  // read upgrade > route > origin > authenticate > admit > dial > 101. Nothing is next when the request was answered otherwise.
+  net::Task<Result<Next>> open();
   net::Task<Result<void>> answer_well_known(const http::Request& request);
   net::Task<Result<auth::Identity>> prove(const auth::Evidence& evidence);
   net::Task<Result<Upstream>> open_upstream(const http::Upgrade& upgrade, const Session& session,
                                             std::span<const http::DeflateParameters> deflate_offers);
   net::Task<Result<void>> accept(const http::Upgrade& upgrade, const Upstream& upstream);
   // relay > close
-  net::Task<void> relay(Opened& opened);
+  net::Task<void> relay();
+  void report_accepted() const;
+  void report_closed(const Relay& relay, const Ending& ending) const;
   net::Task<void> refuse(const Error& error);
   bool wants_control(const http::Upgrade& upgrade) const;
 
@@ -51,8 +47,12 @@ class Tunnel {
   Exchange& exchange_;
   Shard& shard_;
   net::Loop& loop_;
-  std::optional<http::Upgrade> upgrade_;
+  std::unique_ptr<const http::Upgrade> upgrade_;  // until the relay begins
   std::shared_ptr<const Route> route_;
+  // What the handshake has brought about.
+  std::unique_ptr<Session> session_;
+  Upstream upstream_;
+  http::OriginProof origin_{};
   bool switched_ = false;
 };
 

@@ -135,7 +135,7 @@ class Trial {
   std::optional<Verdict> recall(const KeySource::Snapshot& keys) const {
     const auto known = issuer_.verified->find(hash_, keys);
     if (!known || !jose::check_validity(known->validity, issuer_.policy, now_)) return std::nullopt;
-    return Verdict::accept(known->proven);
+    return Verdict::accept(std::shared_ptr<const Proven>(known, &known->proven));
   }
 
   jose::JwtVerdict judge(const jose::JwkSet& keys) const {
@@ -150,7 +150,7 @@ class Trial {
     proven->token_hash = hex_encode(hash_);
     const auto token = std::make_shared<const VerifiedTokens::Token>(validity, std::move(*proven));
     issuer_.verified->add(hash_, keys, token);
-    return Verdict::accept(token->proven);
+    return Verdict::accept(std::shared_ptr<const Proven>(token, &token->proven));
   }
 
  private:
