@@ -106,12 +106,15 @@ void Load::turn(Clock::time_point until) {
   }
 }
 
-/// Calls `step` until the time is over; the time it took.
+/// Calls `step` until the time is over and `least` are done, without which nothing is measured; the time it took.
 template <typename Step>
-double Load::run_for(double seconds, Step step) {
+double Load::run_for(double seconds, std::size_t least, Step step) {
   const Clock::time_point begin = Clock::now();
   std::chrono::duration<double> spent{};
-  while (spent.count() < seconds && step()) spent = Clock::now() - begin;
+  while ((spent.count() < seconds || done_ < least) && step()) {
+    spent = Clock::now() - begin;
+    if (spent > std::chrono::duration<double>(seconds) + 2 * patience) die("next to nothing is done");
+  }
   return spent.count();
 }
 
@@ -247,11 +250,11 @@ void Load::messages(std::size_t size, std::size_t in_flight, double warmup, doub
     turn(Clock::now() + 1s);
     return true;
   };
-  run_for(warmup, step);
+  run_for(warmup, 0, step);
   measuring_ = true;
   done_ = 0;
   const std::uint64_t before = cpu_ns(watched);
-  const double spent = run_for(seconds, step);
+  const double spent = run_for(seconds, clients_.size(), step);
   const double cpu = static_cast<double>(cpu_ns(watched) - before);
   measure(spent, cpu);
   end_line();
@@ -275,11 +278,11 @@ void Load::rate(std::size_t size, double rate, double warmup, double seconds, co
     turn(due);
     return true;
   };
-  run_for(warmup, step);
+  run_for(warmup, 0, step);
   measuring_ = true;
   done_ = 0;
   const std::uint64_t before = cpu_ns(watched);
-  const double spent = run_for(seconds, step);
+  const double spent = run_for(seconds, clients_.size(), step);
   const double cpu = static_cast<double>(cpu_ns(watched) - before);
   measure(spent, cpu);
   end_line();
@@ -293,10 +296,10 @@ void Load::handshakes(std::size_t at_a_time, double warmup, double seconds, cons
     turn(Clock::now() + 1s);
     return true;
   };
-  run_for(warmup, step);
+  run_for(warmup, 0, step);
   done_ = resumed_ = 0;
   const std::uint64_t before = cpu_ns(watched);
-  const double spent = run_for(seconds, step);
+  const double spent = run_for(seconds, clients_.size(), step);
   const double cpu = static_cast<double>(cpu_ns(watched) - before);
   measure(spent, cpu);
   std::printf(", \"resumed\": %llu", static_cast<unsigned long long>(resumed_));

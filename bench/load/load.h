@@ -68,7 +68,7 @@ class Load {
 
   void turn(Clock::time_point until);
   template <typename Step>
-  double run_for(double seconds, Step step);
+  double run_for(double seconds, std::size_t least, Step step);
   void measure(double seconds, double cpu_ns);
   void drain();
   bool start(Client& client);
