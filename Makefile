@@ -71,9 +71,9 @@ bench-compare:   ## counts the same of another revision, BASE=rev (HEAD), and na
 	@scripts/build release bench
 	@/usr/bin/python3 bench/compare.py against $(BASE)
 
-conformance: build  ## judged by the suites of others: Autobahn, sslscan, testssl; AUTOBAHN=checkout; into docs/conformance.md
+conformance: build  ## judged by the suites of others, into docs/conformance.md; AUTOBAHN=checkout H2SPEC=checkout
 	@scripts/packages conformance
-	@tests/conformance/run "$(AUTOBAHN)"
+	@tests/conformance/run "$(AUTOBAHN)" "$(H2SPEC)"
 
 lint: build      ## layers, format, generated pages, shell syntax
 	@scripts/packages lint

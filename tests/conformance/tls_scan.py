@@ -54,7 +54,7 @@ async def testssl(folder: pathlib.Path, kind: str, port: int) -> list[dict]:
     found = folder / f"testssl-{kind}.json"
     with open(folder / f"testssl-{kind}.out", "wb") as output:
         process = await asyncio.create_subprocess_exec(
-            "testssl", "--quiet", "--color", "0", "--warnings", "off", "--nodns", "none", "--connect-timeout", "10", "--openssl-timeout", "10",
+            "testssl", "--quiet", "--color", "0", "--warnings", "off", "--nodns", "none", "--connect-timeout", "60", "--openssl-timeout", "60",
             "--full", "--add-ca", str(folder / "house-ca.pem"), "--ip", LISTENERS[kind], "--jsonfile", str(found), f"https://localhost:{port}/",
             cwd=folder, stdin=asyncio.subprocess.DEVNULL, stdout=output, stderr=asyncio.subprocess.STDOUT)
         await asyncio.wait_for(process.wait(), 3600)
