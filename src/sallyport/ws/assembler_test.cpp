@@ -14,6 +14,7 @@
 #include "sallyport/base/json.h"
 #include "sallyport/ws/close.h"
 #include "sallyport/ws/compose.h"
+#include "sallyport/ws/testing.h"
 
 namespace sallyport::ws {
 namespace {
@@ -87,67 +88,13 @@ Outcome run(const std::vector<std::string>& pieces, Role from = Role::client, As
   return run(pieces, from, limits, [](std::size_t) { return false; });
 }
 
-/// The stream decoded at one go by the plainest code: no incremental state, so errors come only where a frame is
-/// complete.
 Outcome reference(std::string_view stream, Role from, Assembler::Limits limits) {
+  testing::Reference whole(from, limits);
+  whole.add(stream);
   Outcome outcome;
-  std::optional<Seen> message;
-  std::size_t frames = 0;
-  const auto fail = [&](Reason reason) {
-    outcome.error = reason;
-    return outcome;
-  };
-  const auto utf8 = [](std::string_view text, bool whole) {
-    Utf8Validator validator;
-    for (const char c : text) {
-      if (!validator.add(bytes_of(std::string_view(&c, 1)))) return false;
-    }
-    return !whole || validator.complete();
-  };
-  while (!stream.empty()) {
-    const auto parsed = parse_header(bytes_of(stream), from);
-    if (!parsed.ok()) return fail(parsed.error().reason);
-    if (!parsed->has_value()) return outcome;
-    const FrameHeader header = **parsed;
-    const bool control = is_control(header.opcode);
-    if (!control) {
-      if ((header.opcode == Opcode::continuation) != message.has_value()) return fail(Reason::frame_malformed);
-      if (!message) {
-        message = Seen{header.opcode == Opcode::text ? Kind::text : Kind::binary, {}, {}};
-        frames = 0;
-      }
-      if (message->payload.size() + header.payload_length > limits.message_size) return fail(Reason::message_too_big);
-      const std::size_t payload_so_far = message->payload.size() + header.payload_length;
-      if (++frames > limits.frames + payload_so_far / Assembler::payload_per_frame)
-        return fail(Reason::message_too_big);
-    }
-    const bool whole = stream.size() - header.header_length >= header.payload_length;
-    const std::string_view wire =
-        stream.substr(0, whole ? header.header_length + header.payload_length : stream.size());
-    std::string payload(wire.substr(header.header_length));
-    for (std::size_t i = 0; i < payload.size(); ++i) payload[i] = static_cast<char>(payload[i] ^ header.mask[i % 4]);
-    if (!control && message->kind == Kind::text && !utf8(message->payload + payload, whole && header.fin))
-      return fail(Reason::message_not_utf8);
-    if (!whole) return outcome;
-    stream.remove_prefix(wire.size());
-    if (control) {
-      if (header.opcode == Opcode::close) {
-        if (auto info = parse_close_payload(bytes_of(payload)); !info.ok()) return fail(info.error().reason);
-      }
-      const Kind kind = header.opcode == Opcode::close  ? Kind::close
-                        : header.opcode == Opcode::ping ? Kind::ping
-                                                        : Kind::pong;
-      outcome.units.push_back({kind, std::string(wire), payload});
-      if (kind == Kind::close) return outcome;
-      continue;
-    }
-    message->wire += wire;
-    message->payload += payload;
-    if (header.fin) {
-      outcome.units.push_back(*message);
-      message.reset();
-    }
-  }
+  for (const testing::Reference::Frame& unit : whole.units)
+    outcome.units.push_back({unit.kind, unit.wire, unit.payload});
+  outcome.error = whole.error;
   return outcome;
 }
 
