@@ -27,11 +27,11 @@ scenarios: build ## scenario files, real clients and the command line against th
 	@scripts/build release bench
 	@scripts/pytest $(if $(T),-k "$(T)")
 
-tsan:            ## unit tests and scenarios under ThreadSanitizer
+tsan:            ## unit tests and scenarios, with four loops, under ThreadSanitizer
 	@scripts/packages test
 	@scripts/build tsan all
 	@ctest --test-dir build/tsan --output-on-failure
-	@SALLYPORT_BUILD=build/tsan SALLYPORT_PATIENCE=40 scripts/pytest --ignore tests/scenarios/test_load.py --ignore tests/test_bench.py
+	@SALLYPORT_BUILD=build/tsan SALLYPORT_PATIENCE=40 SALLYPORT_THREADS=4 scripts/pytest --ignore tests/scenarios/test_load.py --ignore tests/test_bench.py
 
 gcc:             ## builds everything with the other compiler, GCC 12, and runs its unit tests
 	@scripts/packages test gcc

@@ -42,6 +42,7 @@ class World:
         self.loop = asyncio.new_event_loop()
         asyncio.set_event_loop(self.loop)
         self.base = yaml.safe_load((HERE / "base.yaml").read_text())
+        self.base["threads"] = int(os.environ.get("SALLYPORT_THREADS", self.base["threads"]))
         self.authority = Authority(folder, "house")
         self.stranger = Authority(folder, "stranger")
         self.certificate = self.authority.issue("gateway", "gw.example.test", "localhost")
