@@ -4,6 +4,7 @@
 
 #include <simdjson.h>
 
+#include <algorithm>
 #include <array>
 #include <cstring>
 
@@ -66,8 +67,9 @@ constexpr std::array<std::uint64_t, 256> make_table() {
 constexpr std::array<std::uint64_t, 256> table = make_table();
 constexpr std::uint64_t high_bits = 0x8080808080808080;
 
-// What is long and not ASCII is judged by vector instructions, so many bytes at a time.
-constexpr std::size_t wide_block = 512;
+// What is not ASCII is judged by vector instructions when there is enough of it, so many bytes at a time.
+constexpr std::size_t least_wide = 256;
+constexpr std::size_t most_wide = 4096;
 
 /// The length of `text` without a character that may be unfinished at its end.
 std::size_t whole_characters(Bytes text) {
@@ -97,20 +99,22 @@ bool Utf8Validator::add_masked(Bytes piece, Mask mask, std::uint64_t offset) {
     std::uint64_t all = 0;
     for (const std::uint64_t word : words) all |= word ^ word_key;
     if (((all & high_bits) | state) == 0) continue;
-    if (left >= wide_block) {
+    if (left >= least_wide) {
       // Vector code takes what begins and ends between characters; the automaton what stands over on both sides.
-      Byte plain[wide_block];
-      unmask(Bytes(at, wide_block), plain, mask, offset);
+      Byte buffer[most_wide];
+      const Bytes plain(buffer, std::min(left / block * block, most_wide));
+      unmask(Bytes(at, plain.size()), buffer, mask, offset);
       std::size_t begin = 0;
       while (state != accept && state != reject) state = (table[plain[begin++]] >> state) & 63;
       const std::size_t end = whole_characters(plain);
-      if (state == reject || !simdjson::validate_utf8(reinterpret_cast<const char*>(plain) + begin, end - begin)) {
+      if (state == reject ||
+          !simdjson::validate_utf8(reinterpret_cast<const char*>(plain.data()) + begin, end - begin)) {
         state = reject;
         break;
       }
-      for (std::size_t i = end; i < wide_block; ++i) state = (table[plain[i]] >> state) & 63;
-      at += wide_block - block;
-      left -= wide_block - block;
+      for (std::size_t i = end; i < plain.size(); ++i) state = (table[plain[i]] >> state) & 63;
+      at += plain.size() - block;
+      left -= plain.size() - block;
     } else {
       for (std::size_t i = 0; i < block; ++i) state = (table[at[i] ^ key[i % 4]] >> state) & 63;
     }
