@@ -61,12 +61,13 @@ REFUSED |= {
 }
 
 
-async def refused_message(world: World, change: dict, bad: bytes, codes: int | list[int], *, bytewise: bool = False, plain: bool = True) -> None:
+async def refused_message(world: World, change: dict, bad: bytes, codes: int | list[int], *, bytewise: bool = False, plain: bool = True,
+                          good: bytes = GOOD, arrives: bytes = ARRIVES) -> None:
     world.backend.play(None)
     gateway = await world.gateway(change)
     client = await world.connect(gateway, plain=plain)
     await client.open(upgrade("/ws/echo", headers=ORIGIN))
-    data = GOOD + bad + BEHIND
+    data = good + bad + BEHIND
     for part in [data[at : at + 1] for at in range(len(data))] if bytewise else [data]:
         client.write(part)
         if bytewise:
@@ -77,9 +78,9 @@ async def refused_message(world: World, change: dict, bad: bytes, codes: int | l
     await world.backend.all_ended()
     (arrival,) = [arrival for arrival in world.backend.arrivals if arrival.raw]
     got = arrival.payload
-    assert got.startswith(ARRIVES), "what came before it has not arrived as it was sent"
-    last = decode(got, len(ARRIVES))
-    assert last and last[0].opcode == CLOSE and last[1] == len(got), f"{got[len(ARRIVES):]!r} arrived of what was refused"
+    assert got.startswith(arrives), "what came before it has not arrived as it was sent"
+    last = decode(got, len(arrives))
+    assert last and last[0].opcode == CLOSE and last[1] == len(got), f"{got[len(arrives):]!r} arrived of what was refused"
 
 
 @pytest.mark.parametrize("way", ["whole", "bytewise", "tls"])
@@ -101,6 +102,24 @@ def test_of_a_message_beyond_the_rate(world: World, over):
 def test_of_a_word_to_the_gateway(world: World, word):
     change = {"routes": {"echo": {"control": "always"}}}
     world.run(refused_message(world, change, frame(TEXT, word.encode()), 4400))
+
+
+UNDERSTOOD = frame(TEXT, b'{"type": "say", "text": ', fin=False) + frame(CONTINUATION, '"größer"}'.encode()) + frame(TEXT, b'{"type":"ask"}')
+
+
+@pytest.mark.parametrize("way", ["whole", "bytewise"])
+@pytest.mark.parametrize("bad, code", [
+    (frame(TEXT, b'{"type": "say", "type": "shout"}'), 4400),
+    (frame(TEXT, b'{"type": "say", "\\u0074ype": "shout"}'), 4400),
+    (frame(TEXT, b'{"type": "say"', fin=False) + frame(CONTINUATION, b"} and more"), 4400),
+    (frame(TEXT, b'{"type": "say", "Type": "shout"}'), 4400),
+    (frame(TEXT, b'{"text": "no verb"}'), 4400),
+    (frame(TEXT, b"no JSON"), 4400),
+    (frame(BINARY, b'{"type": "say"}'), 1003),
+], ids=["member twice", "member twice, spelled otherwise", "member twice, but for case", "more behind it", "no verb", "no JSON", "binary"])
+def test_of_a_message_not_understood(world: World, bad, code, way):
+    change = {"routes": {"echo": {"messages": {"protocol": "json", "operation": {"verb": "/type"}}}}}
+    world.run(refused_message(world, change, bad, code, bytewise=way == "bytewise", good=UNDERSTOOD, arrives=UNDERSTOOD))
 
 
 def test_what_is_not_finished_does_not_arrive(world: World):
