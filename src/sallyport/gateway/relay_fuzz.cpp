@@ -1,210 +1,393 @@
-// Can anything that the two sides of a relay send, however it is split and mixed, make it crash, hang, or pass on what is no whole,
-// sound frame?
-#include <cstdlib>
+// A whole relay between two scripted peers: frames of either side, sound and broken, cut anywhere, with time passing, sides that take
+// nothing, ends and resets, orders to close and renewals. Two plain readings of what each side sent and was sent are the judges:
+// - what reaches a side is whole, sound frames with nothing behind a close frame;
+// - each message in it is one that the other side sent, whole, unchanged, in order; none that was refused; no word on the control
+//   channel but the gateway's; when nothing stands in the way, none is missing;
+// - a close frame goes to each side that can still take one, with a code that one of the causes so far explains;
+// - what is held is bounded by a read and a message, and all of it is given back;
+// - the relay ends when a side is gone, when it was told to, when the credential is over.
+#include <sanitizer/allocator_interface.h>
 
+#include <set>
+
+#include "sallyport/base/fuzzing.h"
 #include "sallyport/gateway/testing.h"
+#include "sallyport/ws/close.h"
 #include "sallyport/ws/control.h"
+#include "sallyport/ws/testing.h"
 
 namespace {
 
 using namespace sallyport;
 using namespace sallyport::gateway;
 using namespace sallyport::gateway::testing;
+using fuzzing::must;
+using fuzzing::Step;
+using ws::testing::Reference;
 
-void must(bool condition) {
-  if (!condition) std::abort();
-}
+constexpr std::size_t stage_size = 8;
+constexpr std::size_t longest_talk = 600'000;
 
-// What the input decides, taken from its front.
-class Choices {
- public:
-  explicit Choices(Bytes bytes) : bytes_(bytes) {}
-  bool empty() const { return bytes_.empty(); }
-  Byte byte() {
-    if (bytes_.empty()) return 0;
-    const Byte first = bytes_.front();
-    bytes_ = bytes_.subspan(1);
-    return first;
+// How a run is set up.
+struct Stage {
+  explicit Stage(const std::array<Byte, stage_size>& bytes)
+      : control((bytes[0] & 1) != 0),
+        in_band((bytes[0] & 2) == 0),
+        slow_client((bytes[0] & 4) != 0),
+        slow_backend((bytes[0] & 8) != 0),
+        rated((bytes[0] & 16) != 0),
+        pings((bytes[0] & 32) != 0),
+        large((bytes[0] & 192) == 192),
+        early(bytes[1] % 4),
+        client_reads(cut(bytes[2])),
+        backend_reads(cut(bytes[3])),
+        client_writes(cut(bytes[4])),
+        backend_writes(cut(bytes[5])),
+        client_room(bytes[6]),
+        backend_room(bytes[7]) {}
+  static std::size_t cut(Byte byte) { return byte < 128 ? net::ScriptedStream::unlimited : byte - 127u; }
+
+  RouteSettings route() const {
+    RouteSettings made = route_settings();
+    made.limits.message_size = {message_size()};
+    made.limits.backend_message_size = {message_size()};
+    if (rated) made.limits.messages = {8, std::chrono::seconds(1)};
+    if (pings) made.ping = {std::chrono::seconds(5), std::chrono::seconds(5)};
+    made.refresh.in_band = in_band;
+    return made;
   }
-  std::string_view piece(std::size_t most) {
-    const std::size_t size = std::min<std::size_t>(bytes_.size(), most);
-    const std::string_view taken = text_of(bytes_.first(size));
-    bytes_ = bytes_.subspan(size);
-    return taken;
-  }
+  std::size_t message_size() const { return large ? 66'000 : 2000; }
 
- private:
-  Bytes bytes_;
+  bool control, in_band, slow_client, slow_backend, rated, pings, large;
+  std::size_t early, client_reads, backend_reads, client_writes, backend_writes, client_room, backend_room;
 };
 
-// Reads all that was written to one side, as that side would: whole frames, sound messages, nothing behind a close.
-class Witness {
+// A peer and what it has seen of the gateway.
+struct Peer {
+  Peer(net::ScriptedStream& its_stream, ws::Role role, std::size_t limit)
+      : stream(its_stream),
+        grammar(role, limit),
+        said(role, {.message_size = limit}),
+        heard(role == ws::Role::client ? ws::Role::server : ws::Role::client, {.message_size = limit}) {}
+
+  void say(std::string_view bytes) {
+    if (talk + bytes.size() > longest_talk) return;
+    talk += bytes.size();
+    unsent += bytes;
+  }
+  // Hands the first `most` bytes to the stream.
+  std::string take(std::size_t most) {
+    std::string piece = unsent.substr(0, most);
+    unsent.erase(0, piece.size());
+    said.add(piece);
+    return piece;
+  }
+
+  net::ScriptedStream& stream;
+  ws::testing::Grammar grammar;
+  Reference said;   // what it has sent
+  Reference heard;  // what it was sent
+  std::string unsent;
+  std::size_t talk = 0;
+  std::size_t matched = 0;          // of the other side's units, those that have arrived or will not
+  std::optional<std::string> ping;  // the last that it has not answered
+  std::optional<std::uint16_t> close_code;
+  bool close_forwarded = false;
+  bool broken = false;  // its stream has ended or will fail
+};
+
+class Run {
  public:
-  explicit Witness(ws::Role from, std::size_t message_size) : assembler_(from, {.message_size = message_size}) {}
-  void see(const std::string& bytes) {
-    must(bytes.empty() || !assembler_.closed());
-    assembler_.feed(bytes_of(bytes));
-    for (;;) {
-      const auto unit = assembler_.next();
-      must(unit.ok());
-      if (unit->kind == ws::Unit::Kind::need_more) return;
-      must(unit->kind != ws::Unit::Kind::close || !assembler_.has_rest());
-      if (unit->is_message()) ++messages;
-      if (unit->kind != ws::Unit::Kind::text) continue;
-      std::vector<Byte> scratch(unit->payload_size);
-      if (ws::is_control_text(unit->unmask_into(scratch))) ++control_texts;
+  explicit Run(const Stage& stage)
+      : stage_(stage),
+        scene_(stage.route(), stage.control ? RelayScene::Channel::on : RelayScene::Channel::off, lifetime),
+        client_(scene_.client, ws::Role::client, stage.message_size()),
+        backend_(scene_.backend, ws::Role::server, stage.message_size()) {
+    scene_.client.split_reads(stage.client_reads).split_writes(stage.client_writes);
+    scene_.backend.split_reads(stage.backend_reads).split_writes(stage.backend_writes);
+    if (stage.slow_client) scene_.client.limit_room(stage.client_room);
+    if (stage.slow_backend) scene_.backend.limit_room(stage.backend_room);
+    scene_.scratch.read.resize(4096);
+  }
+
+  bool over() const { return scene_.ending.has_value(); }
+  void start() {
+    scene_.start(scene_.client, scene_.backend, client_.take(std::string::npos), backend_.take(std::string::npos));
+    held_at_start_ = __sanitizer_get_current_allocated_bytes() - own_memory();
+    look();
+  }
+
+  void speak(const Step& step) {
+    const std::size_t kind = step.what % 32;
+    if (kind < 9) {
+      std::string frame;
+      client_.grammar.append(frame, step.by);
+      client_.say(frame);
+    } else if (kind < 15) {
+      std::string frame;
+      backend_.grammar.append(frame, step.by);
+      backend_.say(frame);
+    } else if (kind < 17) {
+      (kind == 15 ? client_ : backend_).say({reinterpret_cast<const char*>(step.by.data()), step.by[6] % 7u});
+    } else if (kind < 20) {
+      answer(kind == 19 ? backend_ : client_, step.by[0]);
     }
   }
 
-  std::size_t messages = 0;
-  std::size_t control_texts = 0;
-
- private:
-  ws::Assembler assembler_;
-};
-
-RouteSettings settings() {
-  RouteSettings made = route_settings();
-  made.limits.message_size = {2000};
-  made.limits.backend_message_size = {2000};
-  made.limits.messages = {8, std::chrono::seconds(1)};
-  made.ping = {std::chrono::seconds(5), std::chrono::seconds(5)};
-  return made;
-}
-
-}  // namespace
-
-extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  Choices choices(Bytes(data, size));
-  const Byte flags = choices.byte();
-  const bool control = (flags & 1) != 0;
-  RelayScene scene(settings(), control ? RelayScene::Channel::on : RelayScene::Channel::off, std::chrono::seconds(40));
-  if (flags & 2) scene.client.split_reads(1 + choices.byte());
-  if (flags & 4) scene.backend.split_reads(1 + choices.byte());
-  if (flags & 8) scene.client.split_writes(1 + choices.byte());
-  if (flags & 16) scene.backend.split_writes(1 + choices.byte());
-  if (flags & 32) scene.client.limit_room(choices.byte());
-  if (flags & 64) scene.backend.limit_room(choices.byte());
-  std::string early_client;
-  std::string early_backend;
-  if (flags & 128) {
-    early_client = choices.piece(choices.byte());
-    early_backend = choices.piece(choices.byte());
-  }
-  scene.start(scene.client, scene.backend, early_client, early_backend);
-
-  Witness at_client(ws::Role::server, 2000);
-  Witness at_backend(ws::Role::client, 2000);
-  const auto look = [&] {
-    at_client.see(scene.client.take_written());
-    at_backend.see(scene.backend.take_written());
-    if (control) must(at_backend.control_texts == 0);
-  };
-  std::string client_says;  // in one read, unless the splits say otherwise
-  std::string backend_says;
-  for (int step = 0; step < 400 && !choices.empty() && !scene.ending; ++step) {
-    const Byte what = choices.byte();
-    switch (what % 16) {
-      case 0:
-      case 1:
-      case 2:
-        client_says += choices.piece(choices.byte());
+  void act(const Step& step) {
+    speak(step);
+    switch (step.what % 32) {
+      case 20:
+      case 21:
+        deliver(client_, step.number(0));
         break;
-      case 3:
-      case 4:
-      case 5:
-        backend_says += choices.piece(choices.byte());
+      case 22:
+        deliver(backend_, step.number(0));
         break;
-      case 6: {  // a sound frame, which blind bytes with a mask seldom are
-        const Byte opcode = choices.byte();
-        const ws::Role from = (opcode & 64) != 0 ? ws::Role::client : ws::Role::server;
-        static constexpr ws::Opcode opcodes[] = {ws::Opcode::continuation, ws::Opcode::text, ws::Opcode::binary,
-                                                 ws::Opcode::close,        ws::Opcode::ping, ws::Opcode::pong};
-        const ws::Opcode kind = opcodes[opcode % 6];
-        const bool fin = ws::is_control(kind) || (opcode & 128) == 0;
-        const std::string_view payload = choices.piece(choices.byte() % 126);
-        (from == ws::Role::client ? client_says : backend_says) += frame(from, kind, payload, fin);
+      case 23:
+        pass(std::chrono::milliseconds(100 * step.by[0]));
         break;
-      }
-      case 7:
-        switch (choices.byte() % 4) {
-          case 0:
-            client_says += client_control("refresh", "good.alice.40");
-            break;
-          case 1:
-            client_says += client_control("refresh", "wait");
-            break;
-          case 2:
-            client_says += client_control("refresh", "bad");
-            break;
-          default:
-            client_says += client_text(R"({"$sallyport":0})");
-            break;
-        }
+      case 24:
+        pass(std::chrono::milliseconds(step.number(0)));
         break;
-      case 8:
-        scene.authenticator->answer = choices.byte() % 2 == 0 ? "good.alice.30" : "down";
-        if (scene.authenticator->waiting) scene.authenticator->waiting->raise(1);
+      case 25:
+        if (stage_.slow_client) scene_.client.make_room(step.number(0));
         break;
-      case 9:
-        backend_says += backend_text(R"({"$sallyport":{"op":"ready"}})");
+      case 26:
+        if (stage_.slow_backend) scene_.backend.make_room(step.number(0));
         break;
-      case 10:
-        if (flags & 32) scene.client.make_room(choices.byte());
+      case 27:
+        cut((step.by[0] & 1) != 0 ? client_ : backend_, step.by[0] >> 1, step.by[1]);
         break;
-      case 11:
-        if (flags & 64) scene.backend.make_room(choices.byte());
+      case 28:
+        order(step.by[0]);
         break;
-      case 12:
-        scene.clock.advance(std::chrono::milliseconds(100 * choices.byte()));
-        break;
-      case 13:
-        switch (choices.byte() % 8) {
-          case 0:
-            scene.client.end();
-            break;
-          case 1:
-            scene.client.fail();
-            break;
-          case 2:
-            scene.backend.end();
-            break;
-          case 3:
-            scene.backend.fail();
-            break;
-          case 4:
-            scene.session->close(Error{Reason::credential_revoked, ""});
-            break;
-          case 5:
-            scene.client.fail_at(scene.client.operations() + 1);
-            break;
-          case 6:
-            scene.backend.fail_at(scene.backend.operations() + 1);
-            break;
-          default:
-            break;
-        }
+      case 29:
+        scene_.authenticator->answer = step.by[0] % 2 == 0 ? "good.alice.30" : "down";
+        if (scene_.authenticator->waiting) scene_.authenticator->waiting->raise(1);
         break;
       default:
         break;
     }
-    if (what & 128) continue;  // several things in one turn
-    scene.client.yield(std::exchange(client_says, {}));
-    scene.backend.yield(std::exchange(backend_says, {}));
-    scene.turn();
+    if ((step.what & 128) != 0) return;  // several things in one turn
+    deliver(client_, std::string::npos);
+    deliver(backend_, std::string::npos);
+    scene_.turn();
     look();
   }
+
   // Nobody says anything more: the time that every stage may take, and it is over.
-  for (int i = 0; i < 30 && !scene.ending; ++i) {
-    scene.pass(std::chrono::seconds(5));
+  void finish() {
+    for (int i = 0; i < 30 && !over(); ++i) pass(std::chrono::seconds(5));
+    must(over());
+    look();
+    must(scene_.client.finished() && scene_.backend.finished());
+    const Ending& ending = *scene_.ending;
+    for (Peer* peer : {&client_, &backend_}) {
+      const bool slow = peer == &client_ ? stage_.slow_client : stage_.slow_backend;
+      if (!peer->broken && !slow) must(peer->heard.closed && !peer->heard.has_rest());
+    }
+    if (client_.close_code && ending.reason != Reason::peer_closed) must(*client_.close_code == ending.code);
+    const Metrics& metrics = scene_.metrics;
+    must(metrics.bugs.value() == 0);
+    must(metrics.from_client.messages.value() == scene_.relay->from_client().messages);
+    must(metrics.from_backend.messages.value() == scene_.relay->from_backend().messages);
+  }
+
+ private:
+  static constexpr std::chrono::seconds lifetime{40};
+
+  Instant now() const { return scene_.clock.now(); }
+  Peer& other(Peer& peer) { return &peer == &client_ ? backend_ : client_; }
+
+  void deliver(Peer& peer, std::size_t most) { peer.stream.yield(peer.take(most)); }
+
+  // What a peer that listens says next.
+  void answer(Peer& peer, Byte how) {
+    const ws::Role role = &peer == &client_ ? ws::Role::client : ws::Role::server;
+    if (peer.close_code && how % 4 != 0) {
+      peer.say(frame(role, ws::Opcode::close, *peer.close_code == 1005 ? "" : close_payload(*peer.close_code)));
+    } else if (peer.ping) {
+      peer.say(frame(role, ws::Opcode::pong, *std::exchange(peer.ping, std::nullopt)));
+    }
+  }
+
+  void cut(Peer& peer, unsigned how, Byte after) {
+    peer.broken = true;
+    explain(Reason::peer_gone);
+    explain(Reason::upstream_closed);
+    if (how % 3 == 0) peer.stream.end();
+    if (how % 3 == 1) peer.stream.fail();
+    if (how % 3 == 2) peer.stream.fail_at(peer.stream.operations() + 1 + after % 8);
+  }
+
+  void order(Byte which) {
+    static constexpr Reason reasons[] = {Reason::credential_revoked, Reason::server_draining,
+                                         Reason::closed_by_operator};
+    const Reason reason = reasons[which % std::size(reasons)];
+    scene_.session->close(Error{reason, ""});
+    explain(reason);
+    ordered_ = true;
+  }
+
+  void pass(std::chrono::milliseconds time) {
+    if (time.count() == 0) return;
+    explain(Reason::credential_expired);
+    explain(Reason::peer_unresponsive);
+    explain(Reason::peer_too_slow);
+    explain(Reason::upstream_closed);
+    scene_.pass(time);
     look();
   }
-  must(scene.ending.has_value());
-  look();
-  must(scene.client.finished() && scene.backend.finished());
-  must(scene.metrics.from_client.messages.value() == scene.relay->from_client().messages);
-  must(at_backend.messages <= scene.relay->from_client().messages);
-  // Its own words are counted by nobody; a backend's that look like them are not passed on.
-  must(at_client.messages - (control ? at_client.control_texts : 0) <= scene.relay->from_backend().messages);
+
+  void explain(Reason reason) { codes_.insert(row(reason).close_code); }
+
+  void explain_words() {
+    for (Peer* peer : {&client_, &backend_}) {
+      if (!peer->said.error) continue;
+      explain(*peer->said.error);
+      if (peer == &backend_) explain(Reason::upstream_protocol);
+    }
+    if (stage_.rated) explain(Reason::limit_message_rate);
+    if (stage_.control) {
+      for (const Reason reason :
+           {Reason::control_malformed, Reason::credential_invalid, Reason::credential_other_subject})
+        explain(reason);
+    }
+    codes_.insert(ws::close_code::going_away);  // what a backend is told of a client that is gone
+    for (const Peer* peer : {&client_, &backend_}) {
+      for (const Reference::Frame& unit : peer->said.units) {
+        if (unit.kind == ws::Unit::Kind::close) codes_.insert(code_of(unit));
+      }
+    }
+  }
+
+  static std::uint16_t code_of(const Reference::Frame& close) {
+    return Written{ws::Opcode::close, close.payload}.code();
+  }
+
+  void look() {
+    explain_words();
+    for (Peer* peer : {&client_, &backend_}) hear(*peer);
+    check_settled();
+    check_held();
+    if (over()) return;
+    // A close frame on its way is answered or given up in time; a credential that is over is the end, and so is an order.
+    const RefreshSettings& refresh = scene_.route->settings().refresh;
+    const bool expired = scene_.session->identity()->expires_at + refresh.grace <= scene_.clock.wall();
+    const bool must_end = ordered_ || expired || client_.heard.closed || backend_.heard.closed;
+    if (must_end && !ending_since_) ending_since_ = now();
+    if (ending_since_) must(now() < *ending_since_ + scene_.limits.close_timeout);
+  }
+
+  void hear(Peer& to) {
+    const std::string bytes = to.stream.take_written();
+    must(bytes.empty() || !to.heard.closed);
+    to.heard.add(bytes);
+    must(!to.heard.error);
+    must(!to.heard.closed || !to.heard.has_rest());
+    for (const Reference::Frame& unit : to.heard.units) hear(to, unit);
+    to.heard.units.clear();
+  }
+
+  void hear(Peer& to, const Reference::Frame& unit) {
+    const bool to_client = &to == &client_;
+    const bool was_sent = find(to, unit);
+    const bool text = unit.kind == ws::Unit::Kind::text;
+    const bool notice = text && ws::may_pass_for_notice(bytes_of(unit.payload));
+    if (unit.kind == ws::Unit::Kind::ping) to.ping = unit.payload;
+    if (unit.kind == ws::Unit::Kind::close) {
+      to.close_code = code_of(unit);
+      to.close_forwarded = was_sent;
+      must(was_sent || codes_.contains(*to.close_code));
+    }
+    if (stage_.control && text) {
+      // Whatever looks like the gateway's word is the gateway's, and a word to the gateway goes no further.
+      must(to_client ? was_sent != notice : !ws::is_control_text(bytes_of(unit.payload)));
+    }
+    if (was_sent) return;
+    must(!unit.fragmented);
+    if (unit.kind == ws::Unit::Kind::ping) {
+      must(stage_.pings && unit.payload.size() == 8);
+    } else if (text) {
+      must(to_client && stage_.control && notice);
+    } else {
+      must(unit.kind == ws::Unit::Kind::close);
+    }
+  }
+
+  // Whether the other side sent it, and no later than what has arrived already.
+  bool find(Peer& to, const Reference::Frame& unit) {
+    const auto& sent = other(to).said.units;
+    for (std::size_t at = to.matched; at < sent.size(); ++at) {
+      if (sent[at].kind == unit.kind && sent[at].wire == unit.wire) {
+        to.matched = at + 1;
+        return true;
+      }
+      if (!may_be_kept(to, sent[at])) return false;
+    }
+    return false;
+  }
+
+  bool may_be_kept(const Peer& to, const Reference::Frame& unit) const {
+    if (unit.kind == ws::Unit::Kind::pong) return stage_.pings && unit.payload.size() == 8;
+    if (!stage_.control || unit.kind != ws::Unit::Kind::text) return false;
+    return &to == &client_ ? ws::may_pass_for_notice(bytes_of(unit.payload))
+                           : ws::is_control_text(bytes_of(unit.payload));
+  }
+
+  // When nothing is in the way, all that was said has arrived, and all that is wrong has had its answer.
+  void check_settled() {
+    if (over() || ordered_ || stage_.slow_client || stage_.slow_backend) return;
+    if (client_.broken || backend_.broken || scene_.authenticator->waiting) return;
+    if (!scene_.client.exhausted() || !scene_.backend.exhausted()) return;
+    const bool closed = client_.heard.closed || backend_.heard.closed;
+    for (Peer* peer : {&client_, &backend_}) {
+      const bool ended = peer->said.error || peer->said.closed;
+      if (!closed) must(!ended);
+      if (closed) continue;
+      Peer& to = other(*peer);
+      for (std::size_t at = to.matched; at < peer->said.units.size(); ++at) must(may_be_kept(to, peer->said.units[at]));
+    }
+  }
+
+  std::size_t own_memory() const {
+    std::size_t sum = scene_.client.memory() + scene_.backend.memory() + scene_.log.text.capacity();
+    for (const Peer* peer : {&client_, &backend_})
+      sum += peer->said.memory() + peer->heard.memory() + peer->unsent.capacity();
+    return sum;
+  }
+
+  // A side's bytes are held where they are put together, where they wait to be read on and where they wait to be taken.
+  void check_held() const {
+    const std::size_t held = __sanitizer_get_current_allocated_bytes() - own_memory();
+    const std::size_t read = scene_.scratch.read.size();
+    const std::size_t most = 2 * (2 * stage_.message_size() + 2 * read + 2 * (read + stage_.message_size())) +
+                             scene_.scratch.plain.capacity() + 16'384;
+    must(held <= held_at_start_ + most);
+  }
+
+  Stage stage_;
+  RelayScene scene_;
+  Peer client_;
+  Peer backend_;
+  std::set<std::uint16_t> codes_;  // that a close frame of the gateway may have
+  std::size_t held_at_start_ = 0;
+  std::optional<Instant> ending_since_;
+  bool ordered_ = false;
+};
+
+}  // namespace
+
+SALLYPORT_FUZZ_STEPS(stage_size)
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  fuzzing::Script<stage_size> script(data, size);
+  const Stage stage(script.stage);
+  Run run(stage);
+  for (std::size_t left = stage.early; left > 0 && !script.done(); --left) run.speak(script.next());
+  run.start();
+  for (int steps = 0; steps < 400 && !script.done() && !run.over(); ++steps) run.act(script.next());
+  run.finish();
   return 0;
 }

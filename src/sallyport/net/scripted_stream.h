@@ -58,6 +58,12 @@ class ScriptedStream final : public Stream {
   bool reading_paused() const { return paused_; }
   /// Reads and writes so far.
   std::size_t operations() const { return operations_; }
+  /// Bytes held: what is left of the script, and what was written and not taken.
+  std::size_t memory() const {
+    std::size_t sum = written_.capacity();
+    for (const Step& step : script_) sum += step.bytes.capacity();
+    return sum;
+  }
   /// Whether all of the script has been read.
   bool exhausted() const { return script_.empty(); }
 
