@@ -292,7 +292,9 @@ class Run {
 
   void hear(Peer& to, const Reference::Frame& unit) {
     const bool to_client = &to == &client_;
-    const bool was_sent = find(to, unit);
+    const bool was_sent =
+        ws::testing::was_sent(other(to).said.units, to.matched, unit,
+                              [&](const Reference::Frame& passed) { return may_be_kept(to, passed); });
     const bool text = unit.kind == ws::Unit::Kind::text;
     const bool notice = text && ws::may_pass_for_notice(bytes_of(unit.payload));
     if (unit.kind == ws::Unit::Kind::ping) to.ping = unit.payload;
@@ -314,19 +316,6 @@ class Run {
     } else {
       must(unit.kind == ws::Unit::Kind::close);
     }
-  }
-
-  // Whether the other side sent it, and no later than what has arrived already.
-  bool find(Peer& to, const Reference::Frame& unit) {
-    const auto& sent = other(to).said.units;
-    for (std::size_t at = to.matched; at < sent.size(); ++at) {
-      if (sent[at].kind == unit.kind && sent[at].wire == unit.wire) {
-        to.matched = at + 1;
-        return true;
-      }
-      if (!may_be_kept(to, sent[at])) return false;
-    }
-    return false;
   }
 
   bool may_be_kept(const Peer& to, const Reference::Frame& unit) const {
