@@ -337,7 +337,8 @@ void Relay::flush(Side& to) {
 
 void Relay::begin_close(const Error& error, By by) {
   if (phase_ != Phase::open) {
-    if (by != By::gateway) return;
+    if (by == ending_.by) return;
+    // What follows a refused message is no answer any more: the window of a compressed one behind it has a hole.
     last_words_until_ = loop_.now();
     return end_last_words();
   }

@@ -935,9 +935,27 @@ TEST_SUITE("relay") {
       scene.from_backend("\xf1");
       scene.from_client(client_text("1") + client_text(R"({"$sallyport":{"op":"refresh","token":"wait"}})") +
                         client_text("over the rate") + client_text("behind"));
-      CHECK(scene.to_backend() == Frames{text("1")});
+      const Frames frames = scene.to_backend();
+      REQUIRE(frames.size() == 2);
+      CHECK(frames[0] == text("1"));
+      CHECK(frames[1].code() == 1002);
       CHECK(!scene.authenticator->waiting);
     }
+  }
+
+  TEST_CASE("what follows a refused message is no answer") {
+    RouteSettings settings = route_settings();
+    settings.limits.messages = {10, 1s};
+    RelayScene scene(settings);
+    scene.start();
+    scene.from_backend("\xf1");
+    for (int i = 0; i < 11; ++i) scene.from_client(client_text("answer"));
+    const Frames frames = scene.to_backend();
+    REQUIRE(frames.size() == 11);
+    CHECK(frames[10].code() == 1002);
+    scene.pass(300ms);  // and the rate would allow it
+    scene.from_client(client_text("behind"));
+    CHECK(scene.to_backend().empty());
   }
 
   TEST_CASE("a message of the size allowed passes") {
