@@ -133,7 +133,7 @@ async def play(suite: Suite, runs: list[str]) -> dict[str, dict[str, dict]]:
     authority = Authority(folder, "house")
     authority.issue("gateway", "127.0.0.1", "localhost")
     certificate, key = authority.issue("backend", "localhost", "127.0.0.1")
-    backends = {}
+    backends, gateway = {}, None
     try:
         for name in [name for name in runs if name.startswith("front")]:
             port = free_port()
@@ -169,6 +169,8 @@ async def play(suite: Suite, runs: list[str]) -> dict[str, dict[str, dict]]:
         assert not bugs, bugs[:5]
     finally:
         await suite.stop()
+        if gateway and gateway.process and gateway.process.returncode is None:
+            gateway.process.kill()
     return {name: suite.results(name) for name in runs}
 
 
@@ -181,7 +183,7 @@ def in_order(cases) -> list[str]:
     return sorted(cases, key=lambda case: [int(part) for part in case.split(".")])
 
 
-def report(results: dict[str, dict[str, dict]], checkout: pathlib.Path) -> tuple[str, list[str]]:
+def report(results: dict[str, dict[str, dict]], cases: list[str], checkout: pathlib.Path) -> tuple[str, list[str]]:
     """The page's section, and what is wrong."""
     runs = list(results)
     rows = []
@@ -212,6 +214,8 @@ def report(results: dict[str, dict[str, dict]], checkout: pathlib.Path) -> tuple
     text = (f"{page.today()}, gateway {page.revision()}; suite {version[1] if version else '?'} at {page.revision(checkout)}, "
             f"{page.package('python3-autobahn')}, {page.package('python3-twisted')}.\n\n"
             + page.table(["cases", *(f"suite as {HEADINGS[run]}" for run in runs)], rows))
+    if cases != CASES:
+        text += f"\n\nAsked for were {', '.join(cases)} only."
     if notes:
         text += "\n\n" + "\n".join(f"- {case}: {reason} ({'; '.join(where)})" for (case, reason), where in sorted(
             by_case.items(), key=lambda item: [int(part) for part in item[0][0].split(".")]))
@@ -235,7 +239,7 @@ def main() -> int:
         folder = given.keep or pathlib.Path(scratch)
         folder.mkdir(parents=True, exist_ok=True)
         results = asyncio.run(play(Suite(given.checkout.resolve(), folder.resolve(), given.cases), given.runs))
-    text, wrong = report(results, given.checkout)
+    text, wrong = report(results, given.cases, given.checkout)
     print(text)
     if given.write:
         page.write("autobahn", text)

@@ -3,6 +3,7 @@
 #include <nghttp2/nghttp2.h>
 
 #include <algorithm>
+#include <array>
 #include <unordered_map>
 #include <vector>
 
@@ -112,6 +113,9 @@ struct Core : std::enable_shared_from_this<Core> {
     end_if(owner->on_reset());
   }
 
+  void remember_end(std::int32_t id) { peer_ended[peer_ended_count++ % peer_ended.size()] = id; }
+  Result<void> check_state(const nghttp2_frame_hd& head) const;
+
   int on_begin_frame(const nghttp2_frame_hd& head);
   int on_begin_headers(const nghttp2_frame& frame);
   int on_header(const nghttp2_frame& frame, std::string_view name, std::string_view value);
@@ -142,6 +146,11 @@ struct Core : std::enable_shared_from_this<Core> {
   std::unordered_map<std::int32_t, Instant> parting;
   std::unique_ptr<Stream> incoming;  // the one whose head is being read
   std::vector<std::unique_ptr<Stream>> requests;
+  // The last streams that the peer ended or reset. nghttp2 keeps none of those that are over and ignores what comes on them, as it must for
+  // those that were reset here (RFC 9113 §5.1).
+  std::array<std::int32_t, 16> peer_ended{};
+  std::size_t peer_ended_count = 0;
+  std::int32_t reset_sent = 0;     // the newest
   std::uint32_t updates_owed = 0;  // WINDOW_UPDATEs that the data sent can explain
   std::string library_error;
   bool goaway_sent = false;
@@ -190,6 +199,7 @@ nghttp2_session_callbacks* callbacks() {
         all, [](nghttp2_session*, const nghttp2_frame* frame, void* self) {
           Core& core = core_of(self);
           if (frame->hd.type == NGHTTP2_GOAWAY) core.goaway_sent = true;
+          if (frame->hd.type == NGHTTP2_RST_STREAM) core.reset_sent = frame->hd.stream_id;
           // One for the stream and one for the connection.
           if (frame->hd.type == NGHTTP2_DATA && core.updates_owed < most_updates_owed) core.updates_owed += 2;
           return 0;
@@ -304,8 +314,22 @@ void Core::reset_late() {
   std::erase_if(parting, [&](const auto& one) { return one.second <= now; });
 }
 
+// What nghttp2 lets pass.
+Result<void> Core::check_state(const nghttp2_frame_hd& head) const {
+  if (head.type == NGHTTP2_PRIORITY && head.stream_id == 0) {
+    return Error{Reason::http2_malformed, "PRIORITY for no stream"};
+  }
+  // DATA there is dropped before it could be seen here; it costs its sender the connection's window.
+  if (head.type == NGHTTP2_HEADERS && head.stream_id != 0 &&
+      std::ranges::find(peer_ended, head.stream_id) != peer_ended.end()) {
+    return Error{Reason::http2_malformed, "HEADERS on a stream that the peer has ended"};
+  }
+  return {};
+}
+
 int Core::on_begin_frame(const nghttp2_frame_hd& head) {
   if (over) return 0;
+  end_if(check_state(head));
   switch (head.type) {
     case NGHTTP2_HEADERS:
     case NGHTTP2_CONTINUATION:
@@ -384,6 +408,8 @@ int Core::on_frame(const nghttp2_frame& frame) {
       stream->remote_ended_ = true;
       stream->report_readable();
     }
+  } else if (frame.hd.type == NGHTTP2_RST_STREAM) {
+    remember_end(frame.hd.stream_id);
   } else if (frame.hd.type == NGHTTP2_GOAWAY) {
     peer_leaves = true;
   }
@@ -417,6 +443,7 @@ int Core::on_data(std::int32_t id, Bytes bytes) {
 
 int Core::on_stream_close(std::int32_t id, std::uint32_t code) {
   parting.erase(id);
+  if (code == NGHTTP2_NO_ERROR && id != reset_sent) remember_end(id);
   Stream* const stream = find(id);
   if (!stream) return 0;
   stream->closed_ = true;

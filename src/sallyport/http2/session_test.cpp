@@ -450,6 +450,45 @@ TEST_CASE("http2: bytes that are none of it end the connection") {
   CHECK(scene.reason() == Reason::http2_malformed);
 }
 
+TEST_CASE("http2: a head on a stream that its client has ended ends the connection") {
+  Scene scene;
+  std::int32_t id = 0;
+  Stream& stream = scene.accepted(id);
+  const auto number = static_cast<std::uint32_t>(id);
+  const std::string again = frame(NGHTTP2_HEADERS, NGHTTP2_FLAG_END_HEADERS, number, "\x82");
+  SUBCASE("by a reset") {
+    scene.raw(frame(NGHTTP2_RST_STREAM, 0, number, std::string("\0\0\0\x08", 4)));
+    CHECK(!scene.client.goaway);
+    scene.raw(again);
+    CHECK(scene.client.goaway == NGHTTP2_PROTOCOL_ERROR);
+    scene.wire.end();
+    scene.exchange();
+    CHECK(scene.reason() == Reason::http2_malformed);
+  }
+  SUBCASE("when both had") {
+    scene.client.end(id);
+    scene.exchange();
+    stream.finish();
+    scene.exchange();
+    CHECK(!scene.client.goaway);
+    scene.raw(again);
+    CHECK(scene.client.goaway == NGHTTP2_PROTOCOL_ERROR);
+  }
+  SUBCASE("but not what was under way when it was given up here") {
+    scene.streams.clear();
+    scene.exchange();
+    scene.raw(again + frame(NGHTTP2_DATA, 0, number, "behind"));
+    CHECK(!scene.client.goaway);
+    CHECK(!scene.over);
+  }
+  SUBCASE("and not a priority, unless it is for no stream") {
+    scene.raw(frame(NGHTTP2_PRIORITY, 0, number, std::string(5, '\0')));
+    CHECK(!scene.client.goaway);
+    scene.raw(frame(NGHTTP2_PRIORITY, 0, 0, std::string(5, '\0')));
+    CHECK(scene.client.goaway == NGHTTP2_PROTOCOL_ERROR);
+  }
+}
+
 TEST_CASE("http2: no stream for too long") {
   Scene scene({.idle = std::chrono::seconds(5)});
   std::int32_t id = 0;
