@@ -50,6 +50,7 @@ fuzz:            ## every fuzz target for SECONDS=60 each; F=name for one
 bench: build     ## what it costs beside nginx, HAProxy, Caddy, Envoy and Node; ROUNDS=2 ONLY=messages PEERS=nginx,sallyport for less
 	@scripts/packages bench
 	@scripts/build release bench
+	@scripts/build asan gateway_test
 	@/usr/bin/python3 bench/run.py $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(ONLY),--only $(ONLY)) $(if $(PEERS),--peers $(PEERS)) $(BENCH)
 
 bench-check:     ## counts the instructions of a message, a handshake, a refusal; fails above the committed figures +5 %

@@ -11,11 +11,9 @@ import shutil
 
 import pytest
 
-pytest.importorskip("h2", reason="python3-h2 is not installed; `make test` installs it")
-
-from harness import chromium, frames, http2, tokens  # noqa: E402
-from harness.client import upgrade  # noqa: E402
-from harness.http2 import Http2Client, frame, request  # noqa: E402
+from harness import chromium, frames, http2, tokens
+from harness.client import upgrade
+from harness.http2 import Http2Client, frame, request
 from harness.world import World  # noqa: E402
 
 CONFIG = {"listen": [{"address": "127.0.0.1:0", "http2": True, "tls": {"certificates": [{"certificate": "gateway.pem", "key": "gateway.key"}]}},
