@@ -413,15 +413,22 @@ class TestAttacks:
         play(scene, configured(slow_consumer="1s"), own=True)
 
     def test_places_before_a_proof(self, world: World, play):
-        """Streams that have proved nothing hold places like sockets, and the connection holds one of its own."""
+        """Streams that have proved nothing hold places like sockets, and the connection holds one of its own until one is admitted."""
         async def scene(gateway, connect):
             client = await connect()
-            waiting = [client.open(request(token=tokens.mint(sub=f"w{n}"))) for n in range(6)]
-            reset = [stream for stream in waiting if await client.answered(stream) is None]
-            assert not reset or {stream.reset for stream in reset} == {http2.REFUSED_STREAM}
+            waiting = [client.open(request(token=tokens.mint(sub=f"waiting{n}"))) for n in range(2)]
+            beyond = client.open(request(token=tokens.mint(sub="beyond")))
+            assert await client.answered(beyond) is None and beyond.reset == http2.REFUSED_STREAM
+            assert [(stream.status, stream.reset) for stream in waiting] == [(None, None)] * 2
+            assert await metric(gateway, "sallyport_connections_pending") == 3
+            world.key_source.open.set()
+            assert [await client.answered(stream) for stream in waiting] == [200, 200]
             assert await metric(gateway, "sallyport_connections_pending") == 0
+            await client.echoes(await client.opened(request(token=tokens.mint(sub="beyond"))), "once there is a place")
 
-        play(scene, configured(pending_per_ip=3), own=True)
+        world.key_source.play("waits")
+        play(scene, configured(pending_per_ip=3) | {"issuers": {"main": {"keys": {"jwks_file": None, "jwks_url": "$key_set_url", "ca_file": "ca.pem"}}}},
+             own=True)
 
     def test_rate_of_streams(self, play):
         async def scene(gateway, connect):

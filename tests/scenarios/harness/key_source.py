@@ -16,6 +16,8 @@ class KeySource:
         self.keys = tokens.PUBLISHED
         self.bell = Bell()
         self.answers: str | None = None
+        self.open = asyncio.Event()
+        self.open.set()
         self.url = ""
 
     async def start(self, tls: ssl.SSLContext) -> "KeySource":
@@ -24,8 +26,12 @@ class KeySource:
         return self
 
     def play(self, script: str | dict | None = None) -> None:
-        """Forgets what was. `script`: "down", or {"answers": text} for something else than the keys; an empty text is silence."""
+        """Forgets what was. `script`: "down"; "waits", with the keys until `open` is set; or {"answers": text} for something else than
+        the keys; an empty text is silence."""
         self.fetched, self.down, self.keys = 0, script == "down", tokens.PUBLISHED
+        self.open = asyncio.Event()
+        if script != "waits":
+            self.open.set()
         self.answers = script["answers"] if isinstance(script, dict) else None
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -35,6 +41,7 @@ class KeySource:
                 if self.down:
                     break
                 self.fetched += 1
+                await self.open.wait()
                 if self.answers is not None:
                     writer.write(self.answers.encode())
                     await reader.read()
