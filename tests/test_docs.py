@@ -13,15 +13,18 @@ PAGES = [
 
 
 def exists(name: str) -> bool:
+    """Whether there is such a file; of `file.py::Class::test`, whether the file defines what is named, too."""
+    name, *inside = name.split("::")
     candidates = [name, f"src/sallyport/{name}", f"tests/scenarios/{name}", f"tests/{name}"]
-    return any(list(ROOT.glob(candidate)) for candidate in candidates)
+    files = [file for candidate in candidates for file in ROOT.glob(candidate)]
+    return any(all(re.search(rf"^ *(?:async def|def|class) {word}\b", file.read_text(), re.M) for word in inside) for file in files)
 
 
 def test_named_files_exist():
     missing = []
     for page in PAGES:
         text = page.read_text()
-        names = re.findall(r"`([A-Za-z0-9_./*-]+\.(?:h|cpp|py|yaml|md|json))`", text)
+        names = re.findall(r"`([A-Za-z0-9_./*-]+\.(?:h|cpp|py|yaml|md|json)(?:::\w+)*)`", text)
         names += [link for link in re.findall(r"\]\(([^)#:]+)\)", text)]
         for name in names:
             if not exists(name) and not (page.parent / name).exists():

@@ -1,4 +1,5 @@
-"""Every command and every configuration in README and guide is run as it stands, but for the ports, which are free ones."""
+"""The commands of the first steps and every configuration in README and guide are run as they stand, but for the ports, which are
+free ones."""
 
 import os
 import pathlib
@@ -91,14 +92,16 @@ ISSUER = {
 
 
 PLUG_PAGES = [page for folder in ("auth", "protocol") for page in (ROOT / "src/sallyport" / folder).glob("*/README.md")]
+ROUTE_PAGES = [ROOT / "docs/guide" / name for name in ("messages.md", "compression.md")]
 
 
-@pytest.mark.parametrize("page", sorted(str(page.relative_to(ROOT)) for page in [*PLUG_PAGES, ROOT / "docs/guide/messages.md"]))
+@pytest.mark.parametrize("page", sorted(str(page.relative_to(ROOT)) for page in [*PLUG_PAGES, *ROUTE_PAGES]))
 def test_configuration_of_a_plug(page, tmp_path):
-    """What a plug's README shows is set into a whole configuration, which must hold."""
+    """What a plug's README or a page on routes shows is set into a whole configuration, which must hold."""
     [shown] = [yaml.safe_load(text) for language, text in blocks(page) if language == "yaml"]
     route = shown.pop("routes", [{}])[0]
-    route = {"authenticate": [{"opaque": {}}], **ROUTE, **route, **{key: shown.pop(key) for key in ("authenticate", "messages") if key in shown}}
+    of_route = {key: shown.pop(key) for key in ("authenticate", "compression", "messages") if key in shown}
+    route = {"authenticate": [{"opaque": {}}], **ROUTE, **route, **of_route}
     configuration = {
         "listen": [{"address": "127.0.0.1:0"}],
         "store": {"memory": {}},
