@@ -6,6 +6,7 @@ read alike: also one that keeps the first of two members, one that does not tell
 we refuse although all of them agree must have a reason in STRICTER.
 
 Run: SALLYPORT_BUILD=build/asan /usr/bin/python3 -m pytest tests/conformance/json_differential.py
+     CASES=1000000 for a longer run.
 """
 
 import base64
@@ -22,7 +23,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 VERDICT = ROOT / os.environ.get("SALLYPORT_BUILD", "build/release") / "message_verdict"
-ROUNDS = int(os.environ.get("SALLYPORT_ROUNDS", "12000"))
+CASES = int(os.environ.get("CASES", "12000"))
 
 # Our refusals of messages that all readers read alike, and why each is right.
 STRICTER = {
@@ -255,7 +256,7 @@ def test_messages(seed, verb, resource):
         print("node is not there: compared with Python alone")
     paths = verb[1:].split("/"), resource[1:].split("/")
     texts = Texts(seed, *paths)
-    raws = [texts.next() for _ in range(ROUNDS // 4)]
+    raws = [texts.next() for _ in range(CASES // 4)]
     encoded = [base64.b64encode(raw).decode() for raw in raws]
     verdicts = ask([str(VERDICT), verb, resource, "ping"], [{"text": text} for text in encoded])
     in_node = ask([node, "-e", NODE], [{"text": text, "verb": paths[0], "resource": paths[1]} for text in encoded]) if node else [None] * len(raws)
