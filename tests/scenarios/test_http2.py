@@ -375,6 +375,34 @@ class TestAttacks:
 
         play(scene, configured(http2={"idle_timeout": "200ms"}))
 
+    def test_a_refused_field_is_not_logged(self, play):
+        async def scene(gateway, connect):
+            secret = tokens.mint(sub="careless")
+            client = await connect()
+            stream = client.open(request(more=[("authorization", f"Bearer {secret} ")]))
+            await client.bell.until(lambda: stream.status or stream.reset is not None, "a refusal")
+            client.raw(frame(http2.DATA, 0, 0, b"x"))
+            assert await client.went_away() == http2.PROTOCOL_ERROR
+            closed = await gateway.logged({"event": "http2.closed", "reason": "http2.malformed"})
+            assert closed["detail"] and secret[:16] not in json.dumps(gateway.log)
+
+        play(scene, own=True)
+
+    def test_a_connection_without_streams_is_a_strangers(self, play):
+        """It holds the place of its socket again, as before its first stream was admitted."""
+        async def scene(gateway, connect):
+            client = await connect()
+            stream = await client.opened(request(token=tokens.mint(sub="comes-and-goes")))
+            assert await metric(gateway, "sallyport_connections_pending") == 0
+            client.h2.reset_stream(stream.number, 8)
+            client.flush()
+            await gateway.logged({"event": "connection.closed", "subject": "comes-and-goes"})
+            assert await metric(gateway, "sallyport_connections_pending") == 1
+            await client.echoes(await client.opened(request(token=tokens.mint(sub="again"))), "welcome back")
+            assert await metric(gateway, "sallyport_connections_pending") == 0
+
+        play(scene, own=True)
+
     def test_no_preface(self, world: World, play):
         async def scene(gateway, connect):
             client = await connect()

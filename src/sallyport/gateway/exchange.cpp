@@ -18,6 +18,15 @@ net::Deadline Arrival::deadline(std::chrono::milliseconds after, Reason late) co
 
 net::Deadline Arrival::answer_deadline() const { return deadline(answer_timeout, Reason::peer_too_slow); }
 
+Result<PendingPlaces> enter_pending(Shard& shard, const net::Endpoint& from) {
+  const GatewayLimits& limits = shard.snapshot->settings.limits;
+  PendingLimit::Place pending = shard.shared.limits.pending.enter(limits.pending);
+  auto of_network =
+      shard.shared.limits.pending_by_network.enter(from.network(), limits.pending_per_ip, Reason::limit_pending);
+  if (!pending || !of_network.ok()) return Error{Reason::limit_pending, "from " + from.network()};
+  return PendingPlaces{std::move(pending), std::move(of_network).value()};
+}
+
 Result<Arrival> arrive(Shard& shard, net::Endpoint from) {
   const GatewayLimits& limits = shard.snapshot->settings.limits;
   const auto none = [&](Reason reason) {
@@ -26,14 +35,10 @@ Result<Arrival> arrive(Shard& shard, net::Endpoint from) {
   };
   const auto answer = shard.shared.limits.handshakes.ask(from.network(), limits.handshakes_per_ip, shard.loop().now());
   if (answer == HandshakeRates::Answer::drop) return none(Reason::limit_handshake_rate);
-  PendingLimit::Place pending = shard.shared.limits.pending.enter(limits.pending);
-  auto of_network =
-      shard.shared.limits.pending_by_network.enter(from.network(), limits.pending_per_ip, Reason::limit_pending);
-  if (!pending || !of_network.ok()) return none(Reason::limit_pending);
+  auto pending = enter_pending(shard, from);
+  if (!pending.ok()) return none(Reason::limit_pending);
   const auto rate = answer == HandshakeRates::Answer::allowed ? Arrival::Rate::within : Arrival::Rate::over;
-  return Arrival{
-      shard, shard.snapshot,    {std::move(from), {}}, PendingPlaces{std::move(pending), std::move(of_network).value()},
-      rate,  shard.loop().now()};
+  return Arrival{shard, shard.snapshot, {std::move(from), {}}, std::move(pending).value(), rate, shard.loop().now()};
 }
 
 void report_refusal(const Arrival& arrival, const Error& error, const Route* route,

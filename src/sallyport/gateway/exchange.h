@@ -32,6 +32,9 @@ struct Arrival {
   net::Deadline answer_deadline() const;
 };
 
+/// A place among those who have not proved themselves. Errors: `limit.pending`.
+Result<PendingPlaces> enter_pending(Shard& shard, const net::Endpoint& from);
+
 /// A place for somebody who comes from `from`, once their rate allows it; counts those who get none.
 /// Errors: `limit.handshake_rate` for who is not worth an answer, `limit.pending`.
 Result<Arrival> arrive(Shard& shard, net::Endpoint from);

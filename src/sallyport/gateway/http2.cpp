@@ -36,7 +36,10 @@ class Http2Exchange final : public Exchange {
 
   net::Task<Result<void>> accept(const http::Upgrade&, const Agreed& agreed, net::Waiter&) override {
     // Whoever is refused with a close frame comes here too, but still holds a place.
-    if (!arrival_.pending) of_connection_->reset();
+    if (!arrival_.pending) {
+      of_connection_->reset();
+      http2_.keep();
+    }
     http2_.watch(nullptr);
     http::Headers fields;
     if (agreed.subprotocol) fields.add("sec-websocket-protocol", *agreed.subprotocol);
@@ -110,7 +113,8 @@ Http2Connection::~Http2Connection() {
 }
 
 net::Task<void> Http2Connection::serve() {
-  if (shard_.shared.draining) drain();
+  // Who is over the handshake rate is not served as many instead of one.
+  if (shard_.shared.draining || arrival_.rate == Arrival::Rate::over) drain();
   const Error why = co_await session_.run();
   shard_.metrics.http2_closed[static_cast<std::size_t>(why.reason)].add();
   if (why.reason == Reason::peer_gone || why.reason == Reason::http2_idle || why.reason == Reason::server_draining)
@@ -140,6 +144,12 @@ Result<void> Http2Connection::on_reset() {
 Result<void> Http2Connection::on_empty_frame() {
   if (frames_.take(shard_.loop().now())) return {};
   return Error{Reason::limit_http2_frames, "more frames that carry nothing than limits.http2.empty_frames"};
+}
+
+Result<void> Http2Connection::on_last_gone() {
+  // Nobody whose proof holds is left on it: it counts as a stranger's again, or a few proofs would buy any number of connections.
+  TRY(*pending_, enter_pending(shard_, arrival_.peer.address));
+  return {};
 }
 
 }  // namespace sallyport::gateway

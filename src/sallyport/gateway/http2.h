@@ -8,7 +8,7 @@
 namespace sallyport::gateway {
 
 /// A connection that speaks HTTP/2. Each stream is an arrival of its own, with all that this means: a place among the pending, a look at the
-/// handshake rate, a tunnel. The connection holds the place of its socket until one of its streams has proved itself.
+/// handshake rate, a tunnel. The connection holds the place of its socket while none of its streams has proved itself.
 class Http2Connection final : public http2::Owner {
  public:
   /// Lifetime: `arrival` and `wire` outlive it.
@@ -24,6 +24,7 @@ class Http2Connection final : public http2::Owner {
   void on_request(std::unique_ptr<http2::Stream> stream) override;
   Result<void> on_reset() override;
   Result<void> on_empty_frame() override;
+  Result<void> on_last_gone() override;
 
   Arrival& arrival_;
   Shard& shard_;

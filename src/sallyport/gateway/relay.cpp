@@ -71,6 +71,7 @@ net::Task<Ending> Relay::run(Bytes early_client, Bytes early_backend) {
                                             to_unix_seconds(session_.identity()->expires_at)));
     send(client_, bytes_of(frame));
   }
+  end_in_time();  // the backend may have taken longer than the credential holds
   for (Side* side : {&client_, &backend_}) {
     const Bytes early = is_client(*side) ? early_client : early_backend;
     if (early.empty()) continue;

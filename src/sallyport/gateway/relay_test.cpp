@@ -375,6 +375,17 @@ TEST_SUITE("relay") {
     check_closed(scene.to_client(), 4401);
   }
 
+  TEST_CASE("a credential that ended while the backend was dialled carries no message") {
+    RelayScene scene(route_settings(), Channel::off, 60s);
+    scene.clock.advance(61s);
+    scene.start(scene.client, scene.backend, client_text("early"), backend_text("early"));
+    scene.from_client(client_text("late"));
+    const Frames told = scene.to_backend();
+    REQUIRE(told.size() == 1);
+    CHECK(told[0].code());
+    check_closed(scene.to_client(), 4401);
+  }
+
   TEST_CASE("max_session ends even what was refreshed") {
     RouteSettings settings = route_settings();
     settings.max_session = 100s;

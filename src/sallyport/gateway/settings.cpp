@@ -291,7 +291,7 @@ config::Schema<Http2Limits> http2_limits_schema() {
             "client only (rapid reset)."),
       field(&Http2Limits::empty_frames, "empty_frames",
             "Frames that carry nothing: PING, SETTINGS, PRIORITY, empty DATA, window updates that no data explains."),
-      field(&Http2Limits::idle_timeout, "idle_timeout", "How long a connection may have no stream.",
+      field(&Http2Limits::idle_timeout, "idle_timeout", "How long a connection may have no stream that was accepted.",
             between(100ms, 1h)));
 }
 

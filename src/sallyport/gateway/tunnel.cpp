@@ -167,7 +167,8 @@ net::Task<Result<Tunnel::Upstream>> Tunnel::open_upstream(const http::Upgrade& u
     co_return upstream;
   }
   Error error = written.error();
-  if (error.reason == Reason::peer_gone)
+  // A client that gives up interrupts; the backend has done nothing.
+  if (error.reason == Reason::peer_gone && !exchange_.waiter().interruption())
     error = {Reason::upstream_unavailable, "backend closed before it answered the handshake"};
   co_return error;
 }

@@ -152,7 +152,8 @@ struct Core : std::enable_shared_from_this<Core> {
   std::size_t peer_ended_count = 0;
   std::int32_t reset_sent = 0;     // the newest
   std::uint32_t updates_owed = 0;  // WINDOW_UPDATEs that the data sent can explain
-  std::string library_error;
+  int library_error = 0;
+  std::size_t kept = 0;  // streams that keep the connection
   bool goaway_sent = false;
   bool peer_leaves = false;
   bool draining = false;
@@ -204,11 +205,12 @@ nghttp2_session_callbacks* callbacks() {
           if (frame->hd.type == NGHTTP2_DATA && core.updates_owed < most_updates_owed) core.updates_owed += 2;
           return 0;
         });
-    nghttp2_session_callbacks_set_error_callback2(
-        all, [](nghttp2_session*, int, const char* text, std::size_t size, void* self) {
-          core_of(self).library_error.assign(text, size);
-          return 0;
-        });
+    nghttp2_session_callbacks_set_error_callback2(all,
+                                                  [](nghttp2_session*, int code, const char*, std::size_t, void* self) {
+                                                    // Its text quotes fields with their values, credentials among them.
+                                                    core_of(self).library_error = code;
+                                                    return 0;
+                                                  });
     return all;
   }();
   return made;
@@ -263,7 +265,7 @@ void Core::feed(Bytes bytes) {
   if (over || nghttp2_session_want_read(ng) != 0) return;
   if (draining) return;
   if (peer_leaves) return end({Reason::peer_gone, "the peer said GOAWAY"});
-  end({Reason::http2_malformed, library_error});
+  end({Reason::http2_malformed, nghttp2_strerror(library_error)});
 }
 
 void Core::pump() {
@@ -530,6 +532,7 @@ void Core::consumed(const Stream& stream, std::size_t size) {
 void Core::forget(Stream& stream) {
   const auto id = static_cast<std::int32_t>(stream.id_);
   streams.erase(id);
+  if (stream.kept_) --kept;
   if (!wire) return;
   if (!stream.closed_ && stream.finishing_) {
     parting.emplace(id, wake->loop().now() + parting_timeout);
@@ -551,6 +554,12 @@ Result<http::Headers> Stream::take_fields() {
 }
 
 void Stream::respond(int status, const http::Headers& fields) { core_->respond(*this, status, fields); }
+
+void Stream::keep() {
+  if (std::exchange(kept_, true)) return;
+  ++core_->kept;
+  if (core_->wake) core_->wake->raise(stream_gone);  // another time counts now
+}
 
 void Stream::watch(net::Waiter* waiter) {
   watcher_ = waiter;
@@ -644,9 +653,10 @@ net::Task<Error> Session::run() {
     if (bits & (stream_gone | timer_due)) core_->pump();
     if (bits & (wire_readable | wire_writable)) read();
     hand_over();
-    if (!core_->idle()) continue;
-    if (core_->draining) core_->end({Reason::server_draining, "the gateway is shutting down"});
-    if (idle_at_ && *idle_at_ <= wake_.loop().now()) core_->end({Reason::http2_idle, "no stream for too long"});
+    if (std::exchange(had_kept_, core_->kept > 0) && core_->kept == 0) core_->end_if(owner_.on_last_gone());
+    if (core_->kept == 0 && idle_at_ && *idle_at_ <= wake_.loop().now()) give_up();
+    if (core_->draining && core_->idle())
+      core_->end({gave_up_ ? Reason::http2_idle : Reason::server_draining, "its last stream has ended"});
   }
   core_->say_goodbye();
   core_->fail_all();
@@ -654,8 +664,16 @@ net::Task<Error> Session::run() {
   co_return *core_->over;
 }
 
+// Whoever is being judged is not cut off in the middle of it, but brings nobody else, and has as long again.
+void Session::give_up() {
+  if (std::exchange(gave_up_, true) || core_->idle())
+    return core_->end({Reason::http2_idle, "no stream was accepted for too long"});
+  drain();
+  idle_at_ = wake_.loop().now() + limits_.idle;
+}
+
 void Session::set_timer() {
-  if (!core_->idle()) {
+  if (core_->kept > 0) {
     idle_at_.reset();
   } else if (!idle_at_) {
     idle_at_ = wake_.loop().now() + limits_.idle;

@@ -19,7 +19,7 @@ namespace detail {
 struct Core;
 }  // namespace detail
 
-/// What one connection may use. A stream beyond `streams` is refused; `idle` without a stream ends the connection.
+/// What one connection may use. A stream beyond `streams` is refused; `idle` without a stream that keeps it ends the connection.
 struct Limits {
   std::uint32_t streams = 100;
   http::Limits head;
@@ -44,6 +44,9 @@ class Stream final : public net::Stream {
   bool ended() const { return remote_ended_; }
   /// Answers. What is written from then on is the body, or the frames.
   void respond(int status, const http::Headers& fields);
+  /// From now on, and for as long as it lives, this stream keeps its connection. No other does: a stream that was refused, or that nobody
+  /// has judged yet, must not buy its client time.
+  void keep();
   /// Interrupts `waiter` with `peer.gone` when the client gives the stream up; null: nobody, the stream then only fails.
   /// Lifetime: `waiter` outlives the stream or the next call.
   void watch(net::Waiter* waiter);
@@ -80,6 +83,7 @@ class Stream final : public net::Stream {
   bool closed_ = false;  // nghttp2 knows it no more
   bool paused_ = false;
   bool write_blocked_ = false;
+  bool kept_ = false;
   net::Wake* wake_ = nullptr;
   std::uint32_t readable_ = 0;
   std::uint32_t writable_ = 0;
@@ -98,6 +102,9 @@ class Owner {
   /// A frame that carries nothing: PING, SETTINGS, PRIORITY, an empty DATA, a WINDOW_UPDATE beyond those that the data sent can explain. From
   /// inside a read. Errors: what to end the connection with.
   virtual Result<void> on_empty_frame() = 0;
+  /// None of the streams that kept the connection is left.
+  /// Errors: what to end the connection with.
+  virtual Result<void> on_last_gone() = 0;
 };
 
 class Session {
@@ -117,6 +124,7 @@ class Session {
 
  private:
   void set_timer();
+  void give_up();
   void read();
   void hand_over();
   net::Task<void> part();
@@ -126,6 +134,8 @@ class Session {
   net::Timer timer_;
   net::Stream& wire_;
   std::optional<Instant> idle_at_;
+  bool had_kept_ = false;
+  bool gave_up_ = false;
   MutableBytes buffer_;
   Limits limits_;
   Owner& owner_;

@@ -27,11 +27,13 @@ class Echo final : public http2::Owner {
     auto fields = stream->take_fields();
     const bool good = fields.ok() && http::parse_request_fields(*fields).ok();
     if (good) stream->respond(200, {{"sec-websocket-protocol", "chat"}});
+    if (seen_.size() % 4 == 0) stream->keep();
     if (good || seen_.size() % 2 == 0) streams.push_back(std::move(stream));
     must(streams.size() <= most_streams);
   }
   Result<void> on_reset() override { return budget(); }
   Result<void> on_empty_frame() override { return budget(); }
+  Result<void> on_last_gone() override { return budget(); }
 
   void echo() {
     std::array<Byte, 700> some;

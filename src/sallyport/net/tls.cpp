@@ -279,6 +279,10 @@ IoResult TlsStream::read(MutableBytes into) {
       // An end that came right behind the data may raise no event of its own.
       const int error = trouble_of(ssl_);
       if (error != SSL_ERROR_WANT_READ && error != SSL_ERROR_WANT_WRITE) readiness_.remind();
+      if (error == SSL_ERROR_SSL) {
+        failed_ = true;
+        ERR_clear_error();
+      }
       break;
     }
     filled += count;
