@@ -27,6 +27,7 @@ struct Compression {
 };
 
 /// What the client offers on a route that takes such offers; elsewhere nobody looks at them.
+/// Trust:  what `upgrade` carries is hostile; the offers hold only what RFC 7692 allows.
 /// Errors: as http::parse_deflate_offers.
 Result<std::vector<http::DeflateParameters>> client_offers(const CompressionSettings& settings,
                                                            const http::Upgrade& upgrade);
@@ -85,6 +86,7 @@ class Recoder {
 };
 
 /// The Recoder for what the client, or the backend, sends; nothing when neither side compresses or what is compressed passes.
+/// Lifetime: `shared` outlives it.
 std::unique_ptr<Recoder> make_recoder(ws::Role sender, const Compression& agreed, const RouteSettings& route,
                                       DeflateScratch& shared);
 

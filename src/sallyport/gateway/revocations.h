@@ -11,7 +11,7 @@
 
 namespace sallyport::gateway {
 
-/// Units: handles that one connection can have.
+/// So many handles one connection has at most.
 inline constexpr std::size_t most_handles = 5;
 
 /// The handles by which one connection can be revoked, as keys to look up.

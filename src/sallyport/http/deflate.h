@@ -41,8 +41,8 @@ struct DeflatePolicy {
 Result<std::vector<DeflateParameters>> parse_deflate_offers(const Headers& headers);
 
 /// The answer to the first offer that `policy` can serve; nothing when there is none.
-/// Spec: RFC 7692 §7.1. A window of the client's that it does not let us limit to `policy.window_bits` is not kept
-///       between messages. A server window of 8 bits is declined.
+/// Trust: `offers` are a client's, as parse_deflate_offers() read them.
+/// Spec:  RFC 7692 §7.1. A client's window that it will not limit to `policy.window_bits` is not kept between messages; a server's of 8 is declined.
 std::optional<DeflateParameters> answer_deflate(std::span<const DeflateParameters> offers, const DeflatePolicy& policy);
 
 /// What the gateway offers to a backend.
@@ -55,8 +55,8 @@ DeflateParameters offer_deflate(const DeflatePolicy& policy);
 Result<std::optional<DeflateParameters>> parse_deflate_answer(const Headers& headers,
                                                               std::span<const DeflateParameters> offers);
 
-/// As they stand in an offer, or, with a value for every window, in an answer.
+/// `offers` as they stand in a request: a client's window of 15 bits has no value there.
 std::string offer_text(std::span<const DeflateParameters> offers);
-std::string answer_text(const DeflateParameters& answer);
+std::string answer_text(const DeflateParameters& answer);  ///< as it stands in an answer, each window with its value
 
 }  // namespace sallyport::http

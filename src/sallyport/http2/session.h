@@ -20,6 +20,7 @@ struct Core;
 }  // namespace detail
 
 /// What one connection may use. A stream beyond `streams` is refused; `idle` without a stream that keeps it ends the connection.
+/// Units: streams that are open at the same time; `head` for the fields of one request.
 struct Limits {
   std::uint32_t streams = 100;
   http::Limits head;
@@ -107,6 +108,9 @@ class Owner {
   virtual Result<void> on_last_gone() = 0;
 };
 
+/// One connection: reads its frames, hands its requests to the owner, and serves its streams until it is over.
+/// Trust:   all that `wire` yields is hostile.
+/// Threads: the Loop's own.
 class Session {
  public:
   /// Lifetime: `wire` and `owner` outlive the session. `buffer` is used while run() reads and not across a suspension.
@@ -117,7 +121,9 @@ class Session {
   Session& operator=(const Session&) = delete;
 
   /// Serves until the connection is over, and says why. GOAWAY has been sent then, if it can be.
-  /// Errors: it always ends in one: `peer.gone`, `http2.malformed`, `http2.idle`, `server.draining`, `peer.too_slow`, those of the owner.
+  /// Errors:   it always ends in one: `peer.gone`, `http2.malformed`, `http2.idle`, `server.draining`, `peer.too_slow`, those of the owner.
+  /// Suspends: for as long as the connection lives.
+  /// Lifetime: the session outlives the task.
   net::Task<Error> run();
   /// Takes no new streams, says so, and lets run() end with `server.draining` when those that are there have ended.
   void drain();

@@ -9,7 +9,8 @@
 namespace sallyport::net {
 
 /// Writes events to a descriptor from a thread of its own, many at a time, so that whoever reads the log too slowly holds up nobody's
-/// connection. An event waits ten milliseconds at most for others. What cannot be kept in `most` bytes is dropped and counted; the count is logged as `log.dropped` as soon as there is room again.
+/// connection. An event waits ten milliseconds at most for others. What cannot be kept in `most` bytes is dropped and counted; the
+/// count is logged as `log.dropped` as soon as there is room again.
 /// Threads:  any.
 /// Lifetime: the descriptor outlives it. Its end waits for what is queued, two seconds at most.
 class LogWriter final : public Log {

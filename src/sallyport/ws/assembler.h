@@ -25,9 +25,9 @@ struct Unit {
   bool is_control() const { return kind >= Kind::ping; }
 
   /// The payload, unmasked and without frame headers. Nothing is copied for a single unmasked frame; otherwise it is
-  /// written to the front of `scratch`, which holds `payload_size` bytes at least. Trust:    the content is hostile,
-  /// except that a text that is not compressed is UTF-8 and a close payload passed parse_close_payload. Lifetime: as long as both `wire` and
-  /// `scratch`.
+  /// written to the front of `scratch`, which holds `payload_size` bytes at least.
+  /// Trust:    the content is hostile, except that a text that is not compressed is UTF-8 and a close payload passed parse_close_payload.
+  /// Lifetime: as long as both `wire` and `scratch`.
   Bytes unmask_into(MutableBytes scratch) const;
 };
 
@@ -37,25 +37,25 @@ struct Unit {
 ///     assembler.feed(bytes_just_read);
 ///     for (;;) {
 ///       TRY(const Unit unit, assembler.next());
-///       if (unit.kind == Unit::Kind::need_more) break;      // all that was fed is taken in: the read buffer is free
-///       again
+///       if (unit.kind == Unit::Kind::need_more) break;  // all that was fed is taken in: the read buffer is free
 ///       ...
 ///       if (other_side_is_full) { assembler.keep_rest(); break; }   // later: next() again, without a feed()
 ///     }
 ///
 /// A message that lies whole in what was fed is a view into it. What is incomplete at the end is kept in a buffer of
 /// the Assembler, reserved by the declared length and given back with the message; each byte is copied, unmasked and
-/// validated once, however small the pieces. Between messages no memory is held.
+/// validated once, however small the pieces.
+/// Between messages no memory is held.
 ///
 /// Errors:   `frame.malformed`, `message.not_utf8` at the first bad byte, `message.too_big` by the declared length,
-/// close payloads
-///           as parse_close_payload; nothing else. The first error is final: next() repeats it.
-/// Spec:     RFC 6455 §5, §8.1; RFC 7692 §6 where it was agreed on: whether what is in a compressed message is UTF-8 is
-/// for whoever inflates it to see. Bytes after a close frame are dropped (§5.5.1).
-/// Lifetime: bytes given to feed() are viewed until next() says need_more or keep_rest() is called. A Unit with
-/// `in_input` is valid as
-///           long as those bytes are, so that runs of such units can be written at once; any other only until the next
-///           call.
+///           close payloads as parse_close_payload; nothing else.
+///           The first error is final: next() repeats it.
+/// Spec:     RFC 6455 §5, §8.1; RFC 7692 §6 where it was agreed on: whether what is in a compressed message is UTF-8
+///           is for whoever inflates it to see.
+///           Bytes after a close frame are dropped (§5.5.1).
+/// Lifetime: bytes given to feed() are viewed until next() says need_more or keep_rest() is called.
+///           A Unit with `in_input` is valid as long as those bytes are, so that runs of such units can be written at
+///           once; any other only until the next call.
 class Assembler {
  public:
   /// A frame that carries so much is no burden beyond its payload.

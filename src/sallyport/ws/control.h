@@ -17,9 +17,9 @@ namespace sallyport::ws {
 
 /// True when the unmasked text `payload` is the gateway's: a JSON object whose first member is named "$sallyport",
 /// however that name is spelled with escapes. Whether the rest is sound is for parse_control to say, so a text that
-/// only looks like the gateway's is refused there and not passed on. Costs a look at the first bytes. Trust: `payload`
-/// is hostile. Spec:  stricter than RFC 8259 in what it claims: an escape JSON does not know stands for the character
-/// behind the backslash.
+/// only looks like the gateway's is refused there and not passed on. Costs a look at the first bytes.
+/// Trust: `payload` is hostile.
+/// Spec:  stricter than RFC 8259 in what it claims: an escape JSON does not know stands for the character behind the backslash.
 bool is_control_text(Bytes payload);
 
 /// True when a client might take the unmasked text `payload` for a notice of the gateway: a JSON object that has a member

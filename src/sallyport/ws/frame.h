@@ -38,19 +38,19 @@ struct FrameHeader {
 };
 
 /// Reads the header at the front of `bytes`, sent by a peer of role `from`; nullopt while it is incomplete and what is
-/// there is not yet wrong. Trust:  `bytes` is hostile. Errors: `frame.malformed`; nothing else. Spec:   RFC 6455 §5.2,
-/// §5.3, §5.5: reserved bits are zero, opcodes known, control frames final and at most 125 bytes, lengths in
-///         minimal form and below 2^63, masked exactly when `from` is a client. With `agreed` deflate, RSV1 may be set on
-///         text and binary frames (RFC 7692 §6). What needs the frames before it (a
-///         continuation without a start) is Assembler's to see.
+/// there is not yet wrong. What needs the frames before it (a continuation without a start) is Assembler's to see.
+/// Trust:  `bytes` is hostile.
+/// Errors: `frame.malformed`; nothing else.
+/// Spec:   RFC 6455 §5.2, §5.3, §5.5: reserved bits are zero, opcodes known, control frames final and at most 125 bytes, lengths in minimal
+///         form and below 2^63, masked exactly when `from` is a client. With deflate `agreed`, RSV1 on text and binary frames (RFC 7692 §6).
 Result<std::optional<FrameHeader>> parse_header(Bytes bytes, Role from, Extension agreed = Extension::none);
 
 /// Writes `header` in minimal form to the front of `out` and returns its length.
 std::size_t write_header(std::span<Byte, max_header_length> out, const FrameHeader& header);
 
 /// Applies `mask` to `from` and writes the result to `to`, where `from` begins at payload position `offset`. Masks and
-/// unmasks alike (RFC 6455 §5.3). Lifetime: `to` is at least as long as `from`; it is the same memory or does not
-/// overlap.
+/// unmasks alike (RFC 6455 §5.3). `to` is at least as long as `from`.
+/// Lifetime: `to` is the same memory as `from` or does not overlap it.
 void unmask(Bytes from, MutableBytes to, Mask mask, std::uint64_t offset = 0);
 
 /// `mask` as it stands at payload position `offset`, twice, so that it lies over eight bytes there.
