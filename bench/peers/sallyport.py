@@ -2,7 +2,6 @@
 
 import http.client
 import json
-import subprocess
 
 from .peer import Peer, said
 
@@ -33,7 +32,6 @@ ROUTE = """\
       connections_per_identity: 100000
       connections_per_ip: 100000
 """
-INSPECTION = "    messages: { protocol: json, operation: { verb: /type, resource: /room } }\n"
 
 
 def route(name: str, proof: str) -> str:
@@ -58,21 +56,16 @@ issuers:
     algorithms: [HS256]
     keys: { secret_file: sign-HS256 }
 routes:
-""" + route("ws", "{ jwt: { issuer: main, from: [header] } }") + "@INSPECTION@" + \
-        route("hs", "{ jwt: { issuer: shared, from: [header] } }") + route("opaque", "{ opaque: { from: [header] } }")
+""" + route("ws", "{ jwt: { issuer: main, from: [header] } }") + """\
+    messages: { protocol: json, operation: { verb: /type, resource: /room } }
+""" + route("hs", "{ jwt: { issuer: shared, from: [header] } }") + route("opaque", "{ opaque: { from: [header] } }")
 
     def program(self):
         program = self.bench.options.sallyport
         return program if program.exists() else None
 
-    def inspects(self) -> bool:
-        """Whether this build can scan messages at all."""
-        schema = subprocess.run([str(self.program()), "explain", "--json-schema"], capture_output=True, text=True, check=True).stdout
-        return "messages" in json.loads(schema)["properties"]["routes"]["items"]["properties"]
-
     def filled(self, text):
-        text = text.replace("@STORE@", self.store().name)
-        return super().filled(text.replace("@INSPECTION@", INSPECTION if "@INSPECTION@" in text and self.inspects() else ""))
+        return super().filled(text.replace("@STORE@", self.store().name))
 
     def store(self):
         return (self.folder / self.config_name).with_suffix(".db")
