@@ -9,6 +9,7 @@ import time
 
 import machine
 from credentials import HOST, ISSUER, ORIGIN
+from loadgen import Failed
 
 LISTENERS = ("tls", "rsa", "plain")
 
@@ -78,8 +79,6 @@ class Peer:
                                             preexec_fn=machine.pinned(cpus or machine.SERVER_CPU))
 
     def start(self, cpus=None) -> "Peer":
-        from loadgen import Failed
-
         self.prepare()
         self.launch(cpus)
         deadline = time.monotonic() + 30
@@ -119,8 +118,7 @@ class Peer:
         self.stop()
 
 
-def said(command: list, *, first_line: bool = True) -> str:
-    """What a program says of its version."""
+def said(command: list) -> str:
+    """The first line of what a program says of its version."""
     result = subprocess.run([str(word) for word in command], capture_output=True, text=True, check=False)
-    text = (result.stdout + result.stderr).strip()
-    return text.split("\n")[0] if first_line else text
+    return (result.stdout + result.stderr).strip().split("\n")[0]

@@ -8,7 +8,6 @@ NAME, TITLE = "messages", "CPU per message"
 
 # The whole matrix for those that are compared closely, one in flight and the usual size for the rest.
 CLOSE = ("nginx", "nginx-64k", "haproxy", "forwarder", "sallyport", "sallyport-bare")
-SIZES = (64, 512, 4096, 65536)
 STRUCTURED = ("node", "sallyport", "sallyport-bare")
 
 

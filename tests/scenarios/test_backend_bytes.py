@@ -9,7 +9,7 @@ import json
 import pytest
 
 from harness import frames, tokens
-from harness.client import Client, upgrade
+from harness.client import upgrade
 from harness.frames import BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT, close_payload, decode
 from harness.world import VECTORS, World
 from test_vectors import sent_by

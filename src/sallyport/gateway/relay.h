@@ -59,7 +59,7 @@ class Relay {
   /// `control`: the client speaks the control channel. `evidence` is what the client was admitted with.
   enum class ControlChannel : std::uint8_t { off, on };
   Relay(RelayContext context, net::Waiter& waiter, Session& session, const auth::Evidence& evidence,
-        ControlChannel control, net::Stream& client, net::Stream& backend, const Compression& compression = {});
+        ControlChannel control, net::Stream& client, net::Stream& backend, const Compression& compression);
 
   /// Relays until both sides are told of the end, or the time for that is over. `early_*` are bytes that came behind the heads of the
   /// handshakes. Never fails: every trouble is an ending.

@@ -12,7 +12,7 @@ import ssl
 
 import yaml
 
-from . import secrets, tokens
+from . import tokens
 from .backend import Backend
 from .certificates import Authority, server_context
 from .client import Client
