@@ -1,7 +1,6 @@
 // Two sides that agreed to whatever the input says: does each read exactly what the other said, and never more than the limits, when
 // honest messages, blind bytes that call themselves compressed, and fragments come in any mix?
-#include <cstdlib>
-
+#include "sallyport/base/fuzzing.h"
 #include "sallyport/gateway/testing.h"
 
 namespace {
@@ -9,13 +8,10 @@ namespace {
 using namespace sallyport;
 using namespace sallyport::gateway;
 using namespace sallyport::gateway::testing;
+using fuzzing::must;
 using Context = ws::DeflateTerms::Context;
 
 constexpr std::size_t most = 4000;
-
-void must(bool condition) {
-  if (!condition) std::abort();
-}
 
 class Choices {
  public:

@@ -1,9 +1,9 @@
 // Can anything that a client sends, however it is split, make a session crash, hang, keep more for it than its windows, or hand over a
 // request twice?
-#include <cstdlib>
 #include <set>
 #include <vector>
 
+#include "sallyport/base/fuzzing.h"
 #include "sallyport/http2/session.h"
 #include "sallyport/net/scripted_stream.h"
 #include "sallyport/net/turning.h"
@@ -11,13 +11,10 @@
 namespace {
 
 using namespace sallyport;
+using fuzzing::must;
 
 constexpr std::string_view preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 constexpr std::uint32_t most_streams = 8;
-
-void must(bool condition) {
-  if (!condition) std::abort();
-}
 
 // Accepts every second request, echoes what comes on it, and drops the rest.
 class Echo final : public http2::Owner {

@@ -3,23 +3,20 @@
 #include <zlib.h>
 
 #include <algorithm>
-#include <cstdlib>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "sallyport/base/fuzzing.h"
 #include "sallyport/ws/deflate.h"
 
 namespace {
 
 using namespace sallyport;
+using fuzzing::must;
 using Context = ws::DeflateTerms::Context;
 
 constexpr std::size_t oracle_room = 1 << 20;
-
-void require(bool condition) {
-  if (!condition) std::abort();
-}
 
 // What `compressed` holds, up to `oracle_room` bytes; nothing when it is damaged before that.
 std::optional<std::string> oracle(Bytes compressed) {
@@ -27,7 +24,7 @@ std::optional<std::string> oracle(Bytes compressed) {
   input.append("\x00\x00\xff\xff", 4);
   static std::string out(oracle_room, '\0');
   z_stream z{};
-  require(inflateInit2(&z, -15) == Z_OK);
+  must(inflateInit2(&z, -15) == Z_OK);
   z.next_in = reinterpret_cast<Byte*>(input.data());
   z.avail_in = static_cast<uInt>(input.size());
   z.next_out = reinterpret_cast<Byte*>(out.data());
@@ -39,9 +36,9 @@ std::optional<std::string> oracle(Bytes compressed) {
       // The next stream may point into this one.
       std::vector<Byte> window(32 * 1024);
       uInt size = 0;
-      require(inflateGetDictionary(&z, window.data(), &size) == Z_OK);
-      require(inflateReset(&z) == Z_OK);
-      require(inflateSetDictionary(&z, window.data(), size) == Z_OK);
+      must(inflateGetDictionary(&z, window.data(), &size) == Z_OK);
+      must(inflateReset(&z) == Z_OK);
+      must(inflateSetDictionary(&z, window.data(), size) == Z_OK);
       result = Z_OK;
     }
   }
@@ -56,28 +53,28 @@ void check_hostile(Bytes compressed, ws::InflateLimits limits) {
   static std::vector<Byte> out;
   if (out.size() > limits.size + 1) out = {};
   const auto read = shared.inflate(compressed, {}, limits, out);
-  require(out.size() <= limits.size + 1);
+  must(out.size() <= limits.size + 1);
   const std::optional<std::string> expected = oracle(compressed);
   if (read.ok()) {
-    require(read->payload.size() <= limits.size);
-    require(read->payload.size() <= std::max<std::size_t>(4096, limits.ratio * compressed.size()));
-    require(expected && *expected == text_of(read->payload));
+    must(read->payload.size() <= limits.size);
+    must(read->payload.size() <= std::max<std::size_t>(4096, limits.ratio * compressed.size()));
+    must(expected && *expected == text_of(read->payload));
     return;
   }
   switch (read.error().reason) {
     case Reason::message_too_big:
-      require(!expected || expected->size() > limits.size);
+      must(!expected || expected->size() > limits.size);
       break;
     case Reason::message_bomb:
-      require(!expected || expected->size() > limits.ratio * compressed.size());
+      must(!expected || expected->size() > limits.ratio * compressed.size());
       break;
     default:
-      require(read.error().reason == Reason::message_not_deflate);
+      must(read.error().reason == Reason::message_not_deflate);
   }
   // Whoever comes next is not harmed.
   const std::string_view hello("\xf2\x48\xcd\xc9\xc9\x07\x00", 7);
   const auto next = shared.inflate(bytes_of(hello), {}, {}, out);
-  require(next.ok() && text_of(next->payload) == "Hello" && next->plain_blocks);
+  must(next.ok() && text_of(next->payload) == "Hello" && next->plain_blocks);
 }
 
 void check_round_trip(Bytes text, std::uint8_t bits, std::size_t step) {
@@ -97,7 +94,7 @@ void check_round_trip(Bytes text, std::uint8_t bits, std::size_t step) {
       const Bytes compressed = (own ? own_out : shared_out[bits]).deflate(message, terms, packed);
       const auto read =
           (own ? own_in : shared_in).inflate(compressed, terms, {.size = message.size(), .ratio = 2000}, out);
-      require(read.ok() && read->plain_blocks && std::ranges::equal(read->payload, message));
+      must(read.ok() && read->plain_blocks && std::ranges::equal(read->payload, message));
     }
   }
 }

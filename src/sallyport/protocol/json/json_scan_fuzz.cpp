@@ -1,8 +1,8 @@
 // Is there a text in which the scan and a full parser of JSON see different things? Whatever both accept, they read alike; the scan
 // accepts nothing that is no JSON object, and what it refuses of sound texts it refuses for a reason that can be checked.
-#include <cstdlib>
 #include <optional>
 
+#include "sallyport/base/fuzzing.h"
 #include "sallyport/base/json.h"
 #include "sallyport/protocol/json/json.h"
 #include "sallyport/protocol/json/scan.h"
@@ -12,10 +12,7 @@ namespace {
 
 using namespace sallyport;
 using namespace sallyport::protocol;
-
-void must(bool condition) {
-  if (!condition) std::abort();
-}
+using fuzzing::must;
 
 std::vector<JsonPointer> pointers(std::initializer_list<std::string_view> texts) {
   std::vector<JsonPointer> made;
