@@ -1,8 +1,7 @@
 # Every developer command, one line each. `make` lists them.
 JOBS ?= $(shell nproc)
-E ?=
 .DEFAULT_GOAL := help
-.PHONY: help build demo test unit scenarios asan tsan gcc clang-16 fuzz bench bench-check bench-baseline bench-compare conformance lint format generate clean
+.PHONY: help build demo test unit scenarios tsan gcc clang-16 fuzz bench bench-programs bench-check bench-baseline bench-compare conformance lint format generate clean
 
 help:            ## lists these commands
 	@sed -nE 's/^([a-z0-9-]+): [^#]*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name line; do \
@@ -22,9 +21,7 @@ unit:            ## unit tests beside the code, under AddressSanitizer and UBSan
 	@scripts/build asan all
 	@ctest --test-dir build/asan --output-on-failure -j $(JOBS) $(if $(T),-R $(T))
 
-scenarios: build ## scenario files, real clients and the command line against the release build; T=expression for some
-	@scripts/packages test
-	@scripts/build release bench
+scenarios: bench-programs ## scenario files, real clients and the command line against the release build; T=expression for some
 	@scripts/pytest $(if $(T),-k "$(T)")
 
 tsan:            ## unit tests and scenarios, with four loops, under ThreadSanitizer
@@ -47,29 +44,24 @@ fuzz:            ## every fuzz target for SECONDS=60 each; F=name for one
 	@scripts/build fuzz all
 	@fuzz/run "$(F)"
 
+bench-programs: build
+	@scripts/packages test
+	@scripts/build release bench
+
 bench: build     ## what it costs beside nginx, HAProxy, Caddy, Envoy and Node; ROUNDS=2 ONLY=messages PEERS=nginx,sallyport for less
 	@scripts/packages bench
 	@scripts/build release bench
 	@scripts/build asan gateway_test
 	@/usr/bin/python3 bench/run.py $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(ONLY),--only $(ONLY)) $(if $(PEERS),--peers $(PEERS)) $(BENCH)
 
-bench-check:     ## counts the instructions of a message, a handshake, a refusal; fails above the committed figures +5 %
-	@scripts/packages test
-	@scripts/build release sallyport
-	@scripts/build release bench
+bench-check: bench-programs  ## counts the instructions of a message, a handshake, a refusal; fails above the committed figures +5 %
 	@/usr/bin/python3 bench/compare.py check
 
-bench-baseline:  ## writes the figures that bench-check compares with
-	@scripts/packages test
-	@scripts/build release sallyport
-	@scripts/build release bench
+bench-baseline: bench-programs  ## writes the figures that bench-check compares with
 	@/usr/bin/python3 bench/compare.py baseline
 
 BASE ?= HEAD
-bench-compare:   ## counts the same of another revision, BASE=rev (HEAD), and names the functions that changed
-	@scripts/packages test
-	@scripts/build release sallyport
-	@scripts/build release bench
+bench-compare: bench-programs  ## counts the same of another revision, BASE=rev (HEAD), and names the functions that changed
 	@/usr/bin/python3 bench/compare.py against $(BASE)
 
 conformance: build  ## judged by the suites of others, into docs/conformance.md; AUTOBAHN=checkout H2SPEC=checkout
