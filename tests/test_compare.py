@@ -5,6 +5,7 @@ import os
 import pathlib
 import subprocess
 import sys
+import types
 
 import pytest
 
@@ -43,8 +44,14 @@ def test_with_another_library_only_own_instructions_count():
     assert judged(1000, 106, here=other)[1] == ["message: 106 instructions instead of 100, +6.0 % (at most +5 %)"]
 
 
-def test_another_architecture_fails_rather_than_passing_unseen():
-    assert judged(1, 1, here={**MACHINE, "architecture": "aarch64"})[1] == ["nothing could be compared on aarch64"]
+@pytest.mark.parametrize("ci, status", [("", 0), ("1", 1)])
+def test_another_architecture_is_said_and_fails_in_ci(ci, status, tmp_path, monkeypatch, capsys):
+    figures = tmp_path / "figures.json"
+    figures.write_text(json.dumps(committed()))
+    monkeypatch.setenv("CI", ci)
+    monkeypatch.setattr(compare, "machine", lambda: {**MACHINE, "architecture": "aarch64"})
+    assert compare.check(types.SimpleNamespace(figures=figures)) == status
+    assert "NOT CHECKED  the committed figures are of x86_64" in capsys.readouterr().out
 
 
 def test_what_has_no_committed_figure_fails():
