@@ -3,21 +3,14 @@ gets a byte that was not judged."""
 
 from __future__ import annotations
 
-import asyncio
-import http.server
 import json
-import os
-import shutil
-import subprocess
-import tempfile
-import threading
 import zlib
 
 import pytest
 import websockets
 from websockets.extensions.permessage_deflate import ClientPerMessageDeflateFactory, ServerPerMessageDeflateFactory
 
-from harness import frames
+from harness import chromium, frames
 from harness.client import Client, upgrade
 from harness.waiting import within
 from harness.world import World
@@ -150,65 +143,27 @@ def test_node_ws(world: World, node_ws, takeover):  # noqa: F811
     world.run(play())
 
 
-PAGE = """<!doctype html><script>
-const sent = %s, got = [];
-const socket = new WebSocket("ws://gw.example.test:%d/ws/echo");
-const tell = (what) => fetch("/saw", {method: "POST", body: JSON.stringify(what)});
-socket.onopen = () => sent.forEach((text) => socket.send(text));
-socket.onmessage = (event) => { got.push(event.data); if (got.length === sent.length) tell({extensions: socket.extensions, got}); };
-socket.onclose = (event) => tell({closed: event.code, got});
-</script>"""
-
-
 @pytest.mark.parametrize("takeover", [False, True], ids=["alone", "takeover"])
-def test_chromium(world: World, takeover):
-    if not shutil.which("chromium"):
-        if os.environ.get("CI"):
-            pytest.fail("chromium is not installed")
-        pytest.skip("chromium is not installed")
+def test_chromium(world: World, takeover, tmp_path):
+    chromium.must_be_here()
     texts = [message for message in MESSAGES if isinstance(message, str)]
 
     async def play():
-        loop, saw = asyncio.get_running_loop(), asyncio.Future()
-
-        class Handler(http.server.BaseHTTPRequestHandler):
-            def do_GET(self):
-                self.send_response(200)
-                self.send_header("Content-Type", "text/html; charset=utf-8")
-                self.end_headers()
-                self.wfile.write(page.encode() if self.path == "/" else b"")
-
-            def do_POST(self):
-                body = self.rfile.read(int(self.headers["Content-Length"]))
-                self.send_response(204)
-                self.end_headers()
-                loop.call_soon_threadsafe(lambda: saw.done() or saw.set_result(json.loads(body)))
-
-            def log_message(self, *_):
-                pass
-
-        site = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        threading.Thread(target=site.serve_forever, daemon=True).start()
-        origin = f"http://127.0.0.1:{site.server_port}"
         async with Echo(compression="deflate") as echo:
             change = route(echo, client=True, backend=True, context_takeover=takeover, max_ratio=1032)
-            change["routes"]["echo"]["origins"] = [origin]
+            change["routes"]["echo"]["origins"] = ["http://app.example.com"]
             gateway = await world.fresh_gateway(change)
             address, port = gateway.addresses["127.0.0.2"]
-            page = PAGE % (json.dumps(texts), port)
-            with tempfile.TemporaryDirectory() as profile:
-                browser = subprocess.Popen(
-                    ["chromium", "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={profile}", "--no-first-run",
-                     f"--host-resolver-rules=MAP gw.example.test {address}", "--remote-debugging-port=0", origin + "/"],
-                    stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-                try:
-                    told = await within(saw, "the page to tell what it saw", 60)
-                finally:
-                    browser.terminate()
-                    browser.wait()
-                    site.shutdown()
-            assert told["got"] == texts == echo.messages
-            assert told["extensions"].startswith("permessage-deflate")
+            script = """((url, sent) => new Promise((done) => {
+              const socket = new WebSocket(url), got = [];
+              socket.onopen = () => sent.forEach((text) => socket.send(text));
+              socket.onmessage = (event) => { got.push(event.data); if (got.length === sent.length) done([socket.extensions, got]); };
+              socket.onclose = (event) => done([`closed with ${event.code}`, got]);
+            }))(%s, %s)""" % (json.dumps(f"ws://gw.example.test:{port}/ws/echo"), json.dumps(texts))
+            extensions, got = await chromium.result_of(script, origin="http://app.example.com", profile=tmp_path,
+                                                       hosts={"gw.example.test": address, "app.example.com": "127.0.0.1"})
+            assert got == texts == echo.messages
+            assert extensions.startswith("permessage-deflate")
             assert await gateway.stop() == 0
 
     world.run(play())

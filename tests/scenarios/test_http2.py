@@ -5,9 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import re
-import shutil
 
 import pytest
 
@@ -472,10 +470,7 @@ class TestAttacks:
 class TestChromium:
     def test_it_opens_its_sockets_on_the_connection_it_has(self, world: World, play, tmp_path):
         """Chromium speaks HTTP/1.1 for a first `wss`, and RFC 8441 where it has an HTTP/2 connection whose server offers it."""
-        if not shutil.which("chromium"):
-            if os.environ.get("CI"):
-                pytest.fail("chromium is not installed")
-            pytest.skip("chromium is not installed")
+        chromium.must_be_here()
 
         async def scene(gateway, connect):
             address, port = gateway.addresses["127.0.0.1"]

@@ -7,10 +7,18 @@ import base64
 import json
 import os
 import pathlib
+import shutil
 
+import pytest
 import websockets
 
 from .waiting import within
+
+
+def must_be_here() -> None:
+    """Skips the test where there is no Chromium, and fails it in CI."""
+    if not shutil.which("chromium"):
+        (pytest.fail if os.environ.get("CI") else pytest.skip)("chromium is not installed")
 
 
 async def result_of(script: str, *, origin: str, hosts: dict[str, str], profile: pathlib.Path, seconds: float = 60) -> object:
