@@ -243,13 +243,8 @@ void Load::drain() {
   latencies_.clear();
 }
 
-void Load::messages(std::size_t size, std::size_t in_flight, double warmup, double seconds,
-                    const std::vector<int>& watched) {
-  begin_messages(size, in_flight);
-  const auto step = [this] {
-    turn(Clock::now() + 1s);
-    return true;
-  };
+template <typename Step>
+void Load::measure_messages(double warmup, double seconds, const std::vector<int>& watched, Step step) {
   run_for(warmup, 0, step);
   measuring_ = true;
   done_ = 0;
@@ -259,6 +254,16 @@ void Load::messages(std::size_t size, std::size_t in_flight, double warmup, doub
   measure(spent, cpu);
   end_line();
   drain();
+}
+
+void Load::messages(std::size_t size, std::size_t in_flight, double warmup, double seconds,
+                    const std::vector<int>& watched) {
+  begin_messages(size, in_flight);
+  const auto step = [this] {
+    turn(Clock::now() + 1s);
+    return true;
+  };
+  measure_messages(warmup, seconds, watched, step);
 }
 
 void Load::rate(std::size_t size, double rate, double warmup, double seconds, const std::vector<int>& watched) {
@@ -278,15 +283,7 @@ void Load::rate(std::size_t size, double rate, double warmup, double seconds, co
     turn(due);
     return true;
   };
-  run_for(warmup, 0, step);
-  measuring_ = true;
-  done_ = 0;
-  const std::uint64_t before = cpu_ns(watched);
-  const double spent = run_for(seconds, clients_.size(), step);
-  const double cpu = static_cast<double>(cpu_ns(watched) - before);
-  measure(spent, cpu);
-  end_line();
-  drain();
+  measure_messages(warmup, seconds, watched, step);
 }
 
 void Load::handshakes(std::size_t at_a_time, double warmup, double seconds, const std::vector<int>& watched) {

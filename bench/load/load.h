@@ -70,6 +70,8 @@ class Load {
   template <typename Step>
   double run_for(double seconds, std::size_t least, Step step);
   void measure(double seconds, double cpu_ns);
+  template <typename Step>
+  void measure_messages(double warmup, double seconds, const std::vector<int>& watched, Step step);
   void drain();
   bool start(Client& client);
   bool begin();
