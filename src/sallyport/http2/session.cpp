@@ -152,7 +152,7 @@ struct Core : std::enable_shared_from_this<Core> {
   std::size_t peer_ended_count = 0;
   std::int32_t reset_sent = 0;     // the newest
   std::uint32_t updates_owed = 0;  // WINDOW_UPDATEs that the data sent can explain
-  int library_error = 0;
+  int nghttp2_error = 0;
   std::size_t kept = 0;  // streams that keep the connection
   bool goaway_sent = false;
   bool peer_leaves = false;
@@ -208,7 +208,7 @@ nghttp2_session_callbacks* callbacks() {
     nghttp2_session_callbacks_set_error_callback2(all,
                                                   [](nghttp2_session*, int code, const char*, std::size_t, void* self) {
                                                     // Its text quotes fields with their values, credentials among them.
-                                                    core_of(self).library_error = code;
+                                                    core_of(self).nghttp2_error = code;
                                                     return 0;
                                                   });
     return all;
@@ -265,7 +265,7 @@ void Core::feed(Bytes bytes) {
   if (over || nghttp2_session_want_read(ng) != 0) return;
   if (draining) return;
   if (peer_leaves) return end({Reason::peer_gone, "the peer said GOAWAY"});
-  end({Reason::http2_malformed, nghttp2_strerror(library_error)});
+  end({Reason::http2_malformed, nghttp2_strerror(nghttp2_error)});
 }
 
 void Core::pump() {
