@@ -401,6 +401,25 @@ class TestAttacks:
 
         play(scene, own=True)
 
+    def test_a_client_that_gives_up_is_not_its_backends_fault(self, world: World, play):
+        async def scene(gateway, connect):
+            client = await connect()
+            stream = client.open(request(token=tokens.mint(sub="impatient")))
+            await world.backend.arrival()
+            client.h2.reset_stream(stream.number, 8)
+            client.flush()
+            assert (await gateway.logged({"event": "connection.refused"}))["reason"] == "peer.gone"
+
+        play(scene, own=True, backend={"silent": True})
+
+    def test_a_socket_over_the_handshake_rate_gets_no_streams(self, play):
+        async def scene(gateway, connect):
+            within = [await connect() for _ in range(2)]
+            assert await (await connect()).went_away() == 0
+            assert [client.goaway for client in within] == [None, None]
+
+        play(scene, configured(handshakes_per_ip="2/h"), own=True)
+
     def test_no_preface(self, world: World, play):
         async def scene(gateway, connect):
             client = await connect()

@@ -530,6 +530,14 @@ TEST_CASE("tls: close_notify is an end, a connection cut without it is a failure
     CHECK(pair.read(*pair.client).error().detail == "stream failed");
     CHECK(pair.read(*pair.server).error().detail == "stream failed");
   }
+  SUBCASE("a fault right behind data leaves no error for the next connection") {
+    REQUIRE(pair.server->stream.write(bytes_of("last words")).status == IoStatus::ok);
+    const std::string_view no_record = "this is no record of TLS";
+    REQUIRE(::send(pair.server_socket, no_record.data(), no_record.size(), 0) > 0);
+    CHECK(pair.read(*pair.client).value() == "last words");
+    CHECK(ERR_peek_error() == 0);
+    CHECK(pair.read(*pair.client).error().detail == "stream failed");
+  }
   SUBCASE("cut") {
     pair.client.reset();
     const auto failed = pair.read(*pair.server);
