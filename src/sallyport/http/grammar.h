@@ -37,6 +37,8 @@ std::string lowered(std::string_view text);
 /// `name` as a CGI-style backend reads it, where `X_Auth.User` and `x-auth-user` are one name: lower case, every byte
 /// that is neither letter nor digit a hyphen. For comparing names that must not have a twin.
 std::string folded_name(std::string_view name);
+/// Well-formed UTF-8. Spec: Unicode 15 table 3-7.
+bool is_utf8(std::string_view text);
 /// Without spaces and tabs at either end.
 std::string_view trimmed(std::string_view text);
 /// The comma-separated elements of `value`, trimmed, empty ones included.

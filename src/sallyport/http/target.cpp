@@ -24,6 +24,8 @@ int escaped_byte(std::string_view text, std::size_t at) {
   return high < 0 || low < 0 ? -1 : high * 16 + low;
 }
 
+}  // namespace
+
 std::string decode_form(std::string_view text) {
   std::string out;
   out.reserve(text.size());
@@ -37,44 +39,6 @@ std::string decode_form(std::string_view text) {
   }
   return out;
 }
-
-// Well-formed UTF-8, Unicode 15 table 3-7.
-bool is_utf8(std::string_view text) {
-  std::size_t at = 0;
-  const auto byte = [&](std::size_t i) { return i < text.size() ? static_cast<unsigned char>(text[i]) : 0U; };
-  const auto between = [](unsigned value, unsigned low, unsigned high) { return value >= low && value <= high; };
-  while (at < text.size()) {
-    const unsigned first = byte(at);
-    std::size_t more = 0;
-    unsigned low = 0x80;
-    unsigned high = 0xbf;
-    if (first < 0x80) {
-      ++at;
-      continue;
-    }
-    if (between(first, 0xc2, 0xdf)) {
-      more = 1;
-    } else if (between(first, 0xe0, 0xef)) {
-      more = 2;
-      if (first == 0xe0) low = 0xa0;
-      if (first == 0xed) high = 0x9f;
-    } else if (between(first, 0xf0, 0xf4)) {
-      more = 3;
-      if (first == 0xf0) low = 0x90;
-      if (first == 0xf4) high = 0x8f;
-    } else {
-      return false;
-    }
-    if (!between(byte(at + 1), low, high)) return false;
-    for (std::size_t i = 2; i <= more; ++i) {
-      if (!between(byte(at + i), 0x80, 0xbf)) return false;
-    }
-    at += more + 1;
-  }
-  return true;
-}
-
-}  // namespace
 
 std::vector<Parameter> Query::parameters() const {
   std::vector<Parameter> out;

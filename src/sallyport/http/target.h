@@ -38,6 +38,9 @@ class Query {
   std::string text_;
 };
 
+/// What a name or value of a query means: escapes decoded, a plus as a space. Of text that parse_query() took.
+std::string decode_form(std::string_view text);
+
 /// Errors: `http.malformed` for a `#`, quote, angle bracket, space, control or non-ASCII byte, a broken escape, an
 ///         escaped NUL.
 /// Spec:   RFC 3986 §3.4; looser: the bytes `[ ] { } | \ ^` and the grave accent pass, since browsers send them
