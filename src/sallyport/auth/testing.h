@@ -48,6 +48,14 @@ class BrokenStore final : public store::Store {
   net::Task<Result<std::vector<store::Revocation>>> revocations(std::uint64_t, WallTime) override {
     return answer<std::vector<store::Revocation>>();
   }
+  net::Task<Result<bool>> claim(std::string, WallTime) override { return answer<bool>(); }
+  net::Task<Result<void>> put_once(std::string, std::string, WallTime) override { return answer<void>(); }
+  net::Task<Result<std::optional<std::string>>> take_once(std::string, WallTime) override {
+    return answer<std::optional<std::string>>();
+  }
+  net::Task<Result<std::optional<std::string>>> find_once(std::string, WallTime) override {
+    return answer<std::optional<std::string>>();
+  }
   net::Task<Result<std::size_t>> purge(WallTime) override { return answer<std::size_t>(); }
 
  private:

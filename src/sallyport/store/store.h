@@ -12,8 +12,8 @@
 #include "sallyport/base/result.h"
 #include "sallyport/net/task.h"
 
-/// What has to outlive a connection or reach another instance: opaque tokens and revocations. A store keeps rows and
-/// gives them back; what they mean is decided above it, once.
+/// What has to outlive a connection or reach another instance: opaque tokens, revocations, and what may happen only once. A
+/// store keeps rows and gives them back; what they mean is decided above it, once.
 namespace sallyport::store {
 
 using TokenHash =
@@ -84,8 +84,24 @@ class Store {
   /// All with id greater than `after` whose keep_until is after `now`, in order of id. `after` 0: all that are in
   /// force.
   virtual net::Task<Result<std::vector<Revocation>>> revocations(std::uint64_t after, WallTime now) = 0;
-  /// Forgets tokens whose `expires_at`, and revocations whose `keep_until`, is not after `now`; how many. Ids are not
-  /// given again.
+
+  // What follows is atomic over all instances of the store, and done means durable. Keys hold any bytes; each user begins its own
+  // with a name and a colon. Claims and kept values are apart: a key of the one is none of the other.
+
+  /// True for the first who comes with `key`; false for all others until `until`, and from then on until purge() has
+  /// forgotten it. For nonces, the `jti` of proofs, the time steps of one-time passwords.
+  virtual net::Task<Result<bool>> claim(std::string key, WallTime until) = 0;
+  /// Keeps `value` under `key` until it is taken or `until`. Errors: also `request.invalid` when the key is taken, also by a
+  /// value whose time is over and that was not purged yet.
+  virtual net::Task<Result<void>> put_once(std::string key, std::string value, WallTime until) = 0;
+  /// Gives the value to exactly one caller, and nullopt to everybody else: when there is none, or its `until` is not
+  /// after `now`.
+  virtual net::Task<Result<std::optional<std::string>>> take_once(std::string key, WallTime now) = 0;
+  /// The value that take_once() would give, left where it is. Who acts on it may be too late: another may take it meanwhile.
+  virtual net::Task<Result<std::optional<std::string>>> find_once(std::string key, WallTime now) = 0;
+
+  /// Forgets tokens whose `expires_at`, revocations whose `keep_until`, and claims and kept values whose `until` is not after
+  /// `now`; how many. Ids are not given again.
   virtual net::Task<Result<std::size_t>> purge(WallTime now) = 0;
 };
 

@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <array>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -280,6 +281,117 @@ inline void check(const std::function<std::unique_ptr<Backend>()>& open) {
     CHECK(since(~std::uint64_t{0}, at(0)).empty());
   }
 
+  const auto claim = [&](std::string key, WallTime until = at(600)) {
+    return must(wait_for(loop, store->claim(std::move(key), until)));
+  };
+  const auto put_once = [&](std::string key, std::string value, WallTime until = at(600)) {
+    return wait_for(loop, store->put_once(std::move(key), std::move(value), until));
+  };
+  const auto take_once = [&](std::string key, WallTime now = at(0)) {
+    return must(wait_for(loop, store->take_once(std::move(key), now)));
+  };
+  const auto find_once = [&](std::string key, WallTime now = at(0)) {
+    return must(wait_for(loop, store->find_once(std::move(key), now)));
+  };
+
+  SUBCASE("a claim is the first one's, each key by itself") {
+    CHECK(claim("nonce:1"));
+    CHECK_FALSE(claim("nonce:1"));
+    CHECK_FALSE(claim("nonce:1", at(1'000'000)));
+    CHECK(claim("nonce:2"));
+  }
+
+  SUBCASE("a claim holds until it is purged at its end or later, and a second one does not lengthen it") {
+    CHECK(claim("nonce:1", at(100)));
+    CHECK_FALSE(claim("nonce:1", at(600)));
+    CHECK(purge(at(99)) == 0);
+    CHECK_FALSE(claim("nonce:1"));
+    CHECK(purge(at(100)) == 1);
+    CHECK(claim("nonce:1"));
+  }
+
+  SUBCASE("a kept value is given once") {
+    must(put_once("ticket:1", "alice"));
+    must(put_once("ticket:2", "bob"));
+    CHECK(find_once("ticket:1") == "alice");
+    CHECK(find_once("ticket:1") == "alice");
+    CHECK(take_once("ticket:1") == "alice");
+    CHECK(take_once("ticket:1") == std::nullopt);
+    CHECK(find_once("ticket:1") == std::nullopt);
+    CHECK(take_once("ticket:3") == std::nullopt);
+    CHECK(find_once("ticket:3") == std::nullopt);
+    CHECK(take_once("ticket:2") == "bob");
+  }
+
+  SUBCASE("a taken key is refused and the first value stays") {
+    must(put_once("ticket:1", "alice"));
+    CHECK(refused(put_once("ticket:1", "mallory", at(1'000'000)), Reason::request_invalid));
+    CHECK(take_once("ticket:1", at(599)) == "alice");
+    must(put_once("ticket:1", "bob"));
+    CHECK(take_once("ticket:1") == "bob");
+  }
+
+  SUBCASE("a kept value is not given at its end or later") {
+    must(put_once("ticket:1", "alice"));
+    must(put_once("ticket:2", "bob"));
+    CHECK(find_once("ticket:1", at(599)) == "alice");
+    CHECK(find_once("ticket:1", at(600)) == std::nullopt);
+    CHECK(take_once("ticket:1", at(600)) == std::nullopt);
+    CHECK(take_once("ticket:1", at(0)) == std::nullopt);
+    CHECK(take_once("ticket:2", at(599)) == "bob");
+  }
+
+  SUBCASE("a claim and a kept value of the same key are apart") {
+    CHECK(claim("same"));
+    must(put_once("same", "alice"));
+    CHECK(take_once("same") == "alice");
+    CHECK_FALSE(claim("same"));
+  }
+
+  SUBCASE("keys and values hold any bytes") {
+    const std::vector<std::string> odd = odd_strings();
+    for (const std::string& text : odd) {
+      CHECK(claim(text));
+      must(put_once(text, text));
+    }
+    for (const std::string& text : odd) {
+      CHECK_FALSE(claim(text));
+      CHECK(find_once(text) == text);
+      CHECK(take_once(text) == text);
+    }
+  }
+
+  SUBCASE("of many who come at the same time one is the first, and one gets the value") {
+    constexpr std::size_t loops = 4;
+    constexpr int rounds = 20;
+    for (int round = 0; round < rounds; ++round) must(put_once("ticket:" + std::to_string(round), "alice"));
+    std::array<std::vector<int>, loops> first;
+    std::array<std::vector<int>, loops> taken;
+    std::vector<std::thread> threads;
+    for (std::size_t i = 0; i < loops; ++i) {
+      threads.emplace_back([&, i] {
+        const SystemClock own_clock;
+        net::Loop own_loop(own_clock);
+        const auto own = backend->open(own_loop);
+        for (int round = 0; round < rounds; ++round) {
+          const auto claimed = wait_for(own_loop, own->claim("nonce:" + std::to_string(round), at(600)));
+          if (claimed.ok() && *claimed) first[i].push_back(round);
+          const auto value = wait_for(own_loop, own->take_once("ticket:" + std::to_string(round), at(0)));
+          if (value.ok() && *value == "alice") taken[i].push_back(round);
+        }
+      });
+    }
+    for (std::thread& thread : threads) thread.join();
+    for (const auto& winners : {first, taken}) {
+      std::vector<int> all;
+      for (const auto& own : winners) all.insert(all.end(), own.begin(), own.end());
+      std::sort(all.begin(), all.end());
+      std::vector<int> each;
+      for (int round = 0; round < rounds; ++round) each.push_back(round);
+      CHECK(all == each);
+    }
+  }
+
   SUBCASE("purge() forgets what has ended and nothing else") {
     must(put(token(1)));
     TokenRow lasting = token(2);
@@ -289,12 +401,20 @@ inline void check(const std::function<std::unique_ptr<Backend>()>& open) {
     Revocation wanted = revocation("bob");
     wanted.keep_until = at(601);
     const Revocation kept = revoke(wanted);
+    CHECK(claim("nonce:1"));
+    CHECK(claim("nonce:2", at(601)));
+    must(put_once("ticket:1", "alice"));
+    must(put_once("ticket:2", "bob", at(601)));
     CHECK(purge(at(599)) == 0);
-    CHECK(purge(at(600)) == 2);
+    CHECK(purge(at(600)) == 4);
     CHECK(find(1) == std::nullopt);
     CHECK(find(2) == lasting);
     CHECK(since(0, at(0)) == std::vector{kept});
-    CHECK(purge(at(600)) == 0);
+    CHECK(claim("nonce:1"));
+    CHECK_FALSE(claim("nonce:2"));
+    must(put_once("ticket:1", "carol"));
+    CHECK(find_once("ticket:2") == "bob");
+    CHECK(purge(at(600)) == 2);
     TokenRow again = token(1);
     must(put(again));
     CHECK(find(1) == again);
@@ -374,13 +494,19 @@ inline void check_kept(const std::function<std::unique_ptr<Backend>()>& open) {
     store = backend->open(loop);
   };
 
-  SUBCASE("tokens, marks, notes and revocations outlive the process") {
+  SUBCASE("tokens, marks, notes, revocations, claims and kept values outlive the process") {
     must(wait_for(loop, store->put_token(token(1))));
     must(wait_for(loop, store->revoke_token("token-1", at(1))));
     store->note_use(hash_of(1), at(2));
     store->note_use(hash_of(1), at(3));
     const Revocation given = must(wait_for(loop, store->add_revocation(revocation("alice"))));
+    CHECK(must(wait_for(loop, store->claim("nonce:1", at(600)))));
+    must(wait_for(loop, store->put_once("ticket:1", "alice", at(600))));
     reopen();
+    CHECK_FALSE(must(wait_for(loop, store->claim("nonce:1", at(600)))));
+    CHECK(must(wait_for(loop, store->take_once("ticket:1", at(0)))) == "alice");
+    reopen();
+    CHECK(must(wait_for(loop, store->take_once("ticket:1", at(0)))) == std::nullopt);
     TokenRow expected = token(1);
     expected.revoked_at = at(1);
     expected.last_used_at = at(3);
@@ -409,6 +535,11 @@ inline void check_kept(const std::function<std::unique_ptr<Backend>()>& open) {
     CHECK(refused(wait_for(loop, store->put_token(token(1))), Reason::request_invalid));
     must(wait_for(other_loop, other->revoke_token("token-1", at(1))));
     CHECK(must(wait_for(loop, store->find_token(hash_of(1)))).value().revoked_at == at(1));
+    CHECK(must(wait_for(other_loop, other->claim("nonce:1", at(600)))));
+    CHECK_FALSE(must(wait_for(loop, store->claim("nonce:1", at(600)))));
+    must(wait_for(other_loop, other->put_once("ticket:1", "alice", at(600))));
+    CHECK(must(wait_for(loop, store->take_once("ticket:1", at(0)))) == "alice");
+    CHECK(must(wait_for(other_loop, other->take_once("ticket:1", at(0)))) == std::nullopt);
   }
 }
 

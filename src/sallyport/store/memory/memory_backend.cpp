@@ -8,11 +8,18 @@ namespace sallyport::store {
 
 // Locked by handshakes and administration only, never by the relay of messages.
 struct MemoryBackend::Tables {
+  struct Kept {
+    std::string value;
+    WallTime until;
+  };
+
   std::mutex mutex;
   std::map<TokenHash, TokenRow> tokens;
   std::map<std::string, TokenHash> hash_by_id;
   std::map<std::uint64_t, Revocation> revocations;
   std::uint64_t last_id = 0;
+  std::map<std::string, WallTime> claims;
+  std::map<std::string, Kept> kept;
 };
 
 namespace {
@@ -74,14 +81,42 @@ class MemoryStore final : public Store {
     co_return found;
   }
 
+  net::Task<Result<bool>> claim(std::string key, WallTime until) override {
+    const std::scoped_lock lock(tables_->mutex);
+    co_return tables_->claims.emplace(std::move(key), until).second;
+  }
+
+  net::Task<Result<void>> put_once(std::string key, std::string value, WallTime until) override {
+    const std::scoped_lock lock(tables_->mutex);
+    const bool free = tables_->kept.try_emplace(std::move(key), std::move(value), until).second;
+    if (!free) co_return Error{Reason::request_invalid, "a value is kept under this key"};
+    co_return Result<void>();
+  }
+
+  net::Task<Result<std::optional<std::string>>> take_once(std::string key, WallTime now) override {
+    const std::scoped_lock lock(tables_->mutex);
+    const auto taken = tables_->kept.extract(key);
+    if (taken.empty() || taken.mapped().until <= now) co_return std::optional<std::string>();
+    co_return std::optional(std::move(taken.mapped().value));
+  }
+
+  net::Task<Result<std::optional<std::string>>> find_once(std::string key, WallTime now) override {
+    const std::scoped_lock lock(tables_->mutex);
+    const auto found = tables_->kept.find(key);
+    if (found == tables_->kept.end() || found->second.until <= now) co_return std::optional<std::string>();
+    co_return std::optional(found->second.value);
+  }
+
   net::Task<Result<std::size_t>> purge(WallTime now) override {
     const std::scoped_lock lock(tables_->mutex);
     std::erase_if(tables_->hash_by_id,
                   [&](const auto& entry) { return tables_->tokens.at(entry.second).expires_at <= now; });
-    const std::size_t tokens =
-        std::erase_if(tables_->tokens, [&](const auto& entry) { return entry.second.expires_at <= now; });
-    co_return tokens +
-        std::erase_if(tables_->revocations, [&](const auto& entry) { return entry.second.keep_until <= now; });
+    std::size_t forgotten = 0;
+    forgotten += std::erase_if(tables_->tokens, [&](const auto& entry) { return entry.second.expires_at <= now; });
+    forgotten += std::erase_if(tables_->revocations, [&](const auto& entry) { return entry.second.keep_until <= now; });
+    forgotten += std::erase_if(tables_->claims, [&](const auto& entry) { return entry.second <= now; });
+    forgotten += std::erase_if(tables_->kept, [&](const auto& entry) { return entry.second.until <= now; });
+    co_return forgotten;
   }
 
  private:

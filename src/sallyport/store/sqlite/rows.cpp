@@ -64,6 +64,17 @@ Result<std::optional<TokenRow>> only_token(Query& query) {
   return std::optional(std::move(row));
 }
 
+// The one row of value and end, unless that has come.
+Result<std::optional<std::string>> only_value(Query& query, WallTime now) {
+  TRY(const bool found, query.next());
+  if (!found) return std::optional<std::string>();
+  std::string value(query.bytes());
+  const WallTime until = query.time();
+  TRY_OK(query.finish());
+  if (until <= now) return std::optional<std::string>();
+  return std::optional(std::move(value));
+}
+
 Result<Revocation> read_revocation(Query& query) {
   Revocation revocation;
   revocation.id = static_cast<std::uint64_t>(query.integer());
@@ -147,11 +158,39 @@ Result<std::vector<Revocation>> revocations(Database& database, std::uint64_t af
   }
 }
 
+Result<bool> claim(Database& database, std::string_view key, WallTime until) {
+  Query insert = database.query("INSERT INTO claim (key, until) VALUES (?, ?) ON CONFLICT DO NOTHING");
+  insert.bind(key).bind(until);
+  TRY_OK(insert.finish());
+  return database.changes() == 1;
+}
+
+Result<void> put_once(Database& database, std::string_view key, std::string_view value, WallTime until) {
+  Query insert = database.query("INSERT INTO once (key, value, until) VALUES (?, ?, ?) ON CONFLICT DO NOTHING");
+  insert.bind(key).bind(value).bind(until);
+  TRY_OK(insert.finish());
+  if (database.changes() == 1) return {};
+  return Error{Reason::request_invalid, "a value is kept under this key"};
+}
+
+Result<std::optional<std::string>> take_once(Database& database, std::string_view key, WallTime now) {
+  Query query = database.query("DELETE FROM once WHERE key = ? RETURNING value, until");
+  query.bind(key);
+  return only_value(query, now);
+}
+
+Result<std::optional<std::string>> find_once(Database& database, std::string_view key, WallTime now) {
+  Query query = database.query("SELECT value, until FROM once WHERE key = ?");
+  query.bind(key);
+  return only_value(query, now);
+}
+
 Result<std::size_t> purge(Database& database, WallTime now) {
   Transaction transaction(database);
   TRY_OK(transaction.begin());
   std::size_t forgotten = 0;
-  for (const char* sql : {"DELETE FROM token WHERE expires_at <= ?", "DELETE FROM revocation WHERE keep_until <= ?"}) {
+  for (const char* sql : {"DELETE FROM token WHERE expires_at <= ?", "DELETE FROM revocation WHERE keep_until <= ?",
+                          "DELETE FROM claim WHERE until <= ?", "DELETE FROM once WHERE until <= ?"}) {
     Query erase = database.query(sql);
     erase.bind(now);
     TRY_OK(erase.finish());

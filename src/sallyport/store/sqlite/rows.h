@@ -2,6 +2,7 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "sallyport/store/sqlite/database.h"
@@ -24,6 +25,10 @@ Result<std::optional<TokenRow>> revoke_token(Database& database, const std::stri
 Result<void> write_uses(Database& database, const std::vector<Use>& uses);
 Result<Revocation> add_revocation(Database& database, Revocation revocation);
 Result<std::vector<Revocation>> revocations(Database& database, std::uint64_t after, WallTime now);
+Result<bool> claim(Database& database, std::string_view key, WallTime until);
+Result<void> put_once(Database& database, std::string_view key, std::string_view value, WallTime until);
+Result<std::optional<std::string>> take_once(Database& database, std::string_view key, WallTime now);
+Result<std::optional<std::string>> find_once(Database& database, std::string_view key, WallTime now);
 Result<std::size_t> purge(Database& database, WallTime now);
 
 }  // namespace sallyport::store::rows

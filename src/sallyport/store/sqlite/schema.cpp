@@ -38,6 +38,19 @@ constexpr const char* migrations[] = {
       ) STRICT;
       CREATE INDEX revocation_by_end ON revocation (keep_until);
     )",
+    R"(
+      CREATE TABLE claim (
+        key BLOB PRIMARY KEY NOT NULL,
+        until INTEGER NOT NULL
+      ) STRICT, WITHOUT ROWID;
+      CREATE INDEX claim_by_end ON claim (until);
+      CREATE TABLE once (
+        key BLOB PRIMARY KEY NOT NULL,
+        value BLOB NOT NULL,
+        until INTEGER NOT NULL
+      ) STRICT, WITHOUT ROWID;
+      CREATE INDEX once_by_end ON once (until);
+    )",
 };
 constexpr std::int64_t present_version = std::size(migrations);
 

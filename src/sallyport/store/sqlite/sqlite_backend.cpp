@@ -167,6 +167,24 @@ class SqliteBackend::LoopStore final : public Store {
     return read([after, now](Database& database) { return rows::revocations(database, after, now); });
   }
 
+  net::Task<Result<bool>> claim(std::string key, WallTime until) override {
+    return write([key = std::move(key), until](Database& database) { return rows::claim(database, key, until); });
+  }
+
+  net::Task<Result<void>> put_once(std::string key, std::string value, WallTime until) override {
+    return write([key = std::move(key), value = std::move(value), until](Database& database) {
+      return rows::put_once(database, key, value, until);
+    });
+  }
+
+  net::Task<Result<std::optional<std::string>>> take_once(std::string key, WallTime now) override {
+    return write([key = std::move(key), now](Database& database) { return rows::take_once(database, key, now); });
+  }
+
+  net::Task<Result<std::optional<std::string>>> find_once(std::string key, WallTime now) override {
+    return read([key = std::move(key), now](Database& database) { return rows::find_once(database, key, now); });
+  }
+
   net::Task<Result<std::size_t>> purge(WallTime now) override {
     return write([now](Database& database) { return rows::purge(database, now); });
   }

@@ -150,7 +150,10 @@ TEST_CASE("sqlite: durable settings are in force") {
   must(scene.put());
   Outsider outsider(scene.folder.file());
   CHECK(outsider.ask("PRAGMA journal_mode") == "wal");
-  CHECK(outsider.ask("SELECT count(*) FROM pragma_table_list WHERE name IN ('token', 'revocation') AND strict") == "2");
+  CHECK(
+      outsider.ask(
+          "SELECT count(*) FROM pragma_table_list WHERE name IN ('token', 'revocation', 'claim', 'once') AND strict") ==
+      "4");
 }
 
 TEST_CASE("sqlite: paths that cannot hold the database are refused with the way out") {
@@ -181,6 +184,24 @@ TEST_CASE("sqlite: a schema of a newer version is refused and left alone") {
   CHECK(contains(detail, "schema version 99"));
   CHECK(contains(detail, "newer Sallyport"));
   CHECK(outsider.ask("PRAGMA user_version") == "99");
+}
+
+TEST_CASE("sqlite: a database of the first version is brought up to date, its rows kept") {
+  const Folder folder;
+  {
+    FakeClock clock;
+    net::Loop loop(clock);
+    const auto backend = make(folder.file());
+    must(wait_for(loop, backend->open(loop)->put_token(token(1))));
+  }
+  Outsider(folder.file()).run("DROP TABLE claim; DROP TABLE once; PRAGMA user_version=1");
+  FakeClock clock;
+  net::Loop loop(clock);
+  const auto backend = make(folder.file());
+  const auto store = backend->open(loop);
+  CHECK(must(wait_for(loop, store->find_token(hash_of(1)))) == token(1));
+  CHECK(must(wait_for(loop, store->claim("nonce:1", at(600)))));
+  CHECK(Outsider(folder.file()).ask("PRAGMA user_version") == "2");
 }
 
 TEST_CASE("sqlite: another program's database is refused and left alone") {
@@ -246,6 +267,10 @@ TEST_CASE("sqlite: while another connection holds the lock writes are unavailabl
   CHECK(refused(wait_for(scene.loop, scene.store->revoke_token("token-1", at(1))), Reason::store_unavailable));
   CHECK(refused(wait_for(scene.loop, scene.store->purge(at(1))), Reason::store_unavailable));
   CHECK(refused(scene.put(), Reason::store_unavailable));
+  CHECK(refused(wait_for(scene.loop, scene.store->claim("nonce:1", at(600))), Reason::store_unavailable));
+  CHECK(refused(wait_for(scene.loop, scene.store->put_once("ticket:1", "alice", at(600))), Reason::store_unavailable));
+  CHECK(refused(wait_for(scene.loop, scene.store->take_once("ticket:1", at(0))), Reason::store_unavailable));
+  CHECK(must(wait_for(scene.loop, scene.store->find_once("ticket:1", at(0)))) == std::nullopt);
   CHECK(must(scene.find()) == token(1));
   outsider.run("COMMIT");
   must(scene.revoke());
