@@ -15,33 +15,12 @@ Result<Identity> Verdict::take() && {
   return std::move(std::get<Identity>(state_));
 }
 
-net::Task<Result<Identity>> Chain::authenticate(const Evidence& evidence, Here& here, net::Deadline deadline) const {
-  for (const auto& authenticator : authenticators_) {
-    Verdict verdict = co_await authenticator->authenticate(evidence, here, deadline);
-    if (!verdict.is_not_mine()) co_return std::move(verdict).take();
-  }
-  co_return Error{Reason::credential_missing, "no credential presented"};
+net::Task<std::vector<Verdict>> Authenticator::recheck(std::vector<Identity> present, Here&, net::Deadline) const {
+  std::vector<Verdict> verdicts;
+  for (Identity& one : present) verdicts.push_back(Verdict::accept(std::move(one)));
+  co_return verdicts;
 }
 
-net::Task<Result<Identity>> Chain::renew(const Identity& present, const Evidence& evidence, Here& here,
-                                         net::Deadline deadline) const {
-  for (const auto& authenticator : authenticators_) {
-    if (authenticator->mechanism() != present->mechanism) continue;
-    Verdict verdict = co_await authenticator->authenticate(evidence, here, deadline);
-    if (verdict.is_not_mine()) continue;
-    CO_TRY(Identity fresh, std::move(verdict).take());
-    if (fresh->subject != present->subject || fresh->issuer != present->issuer) {
-      co_return Error{Reason::credential_other_subject, "the new credential speaks for another subject or issuer"};
-    }
-    co_return fresh;
-  }
-  co_return Error{Reason::credential_invalid, "not a credential of the mechanism '" + present->mechanism + "'"};
-}
-
-http::Strip Chain::strip() const {
-  http::Strip strip;
-  for (const auto& authenticator : authenticators_) authenticator->add_to(strip);
-  return strip;
-}
+std::unique_ptr<Watch> Authenticator::watch(net::Loop&, Changed) const { return nullptr; }
 
 }  // namespace sallyport::auth

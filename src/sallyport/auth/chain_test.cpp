@@ -1,6 +1,7 @@
 #include <doctest/doctest.h>
 
 #include "sallyport/auth/anonymous/anonymous.h"
+#include "sallyport/auth/claims.h"
 #include "sallyport/auth/jwt/jwt.h"
 #include "sallyport/auth/jwt/testing.h"
 #include "sallyport/auth/opaque/opaque.h"
@@ -153,6 +154,188 @@ TEST_CASE("chain: what all of its mechanisms take is stripped, once") {
   CHECK(strip.headers == std::vector<std::string>{"Authorization"});
   CHECK(strip.cookies == std::vector<std::string>{"at"});
   CHECK(strip.subprotocol_prefixes == std::vector<std::string>{"bearer."});
+}
+
+// Says what it was told to say, of whatever it is asked.
+class Told final : public Authenticator {
+ public:
+  Told(std::string mechanism, Verdict verdict) : mechanism_(std::move(mechanism)), verdict_(std::move(verdict)) {}
+  std::string_view mechanism() const override { return mechanism_; }
+  net::Task<Verdict> authenticate(const Evidence& evidence, Here&, net::Deadline) const override {
+    proven_before = evidence.proven ? (*evidence.proven)->mechanism : "";
+    co_return verdict_;
+  }
+  net::Task<std::vector<Verdict>> recheck(std::vector<Identity> present, Here&, net::Deadline) const override {
+    co_return std::vector<Verdict>(present.size(), verdict_);
+  }
+  void add_to(http::Strip& strip) const override { strip.headers.push_back(mechanism_); }
+  mutable std::string proven_before;
+
+ private:
+  std::string mechanism_;
+  Verdict verdict_;
+};
+
+Proven part(std::string mechanism, std::string subject, WallTime expires_at) {
+  Proven proven;
+  proven.mechanism = std::move(mechanism);
+  proven.subject = std::move(subject);
+  proven.expires_at = expires_at;
+  return proven;
+}
+std::shared_ptr<const Authenticator> accepting(Proven proven) {
+  std::string mechanism = proven.mechanism;
+  return std::make_shared<Told>(std::move(mechanism), Verdict::accept(std::move(proven)));
+}
+std::shared_ptr<const Authenticator> refusing(std::string mechanism, Reason reason) {
+  return std::make_shared<Told>(std::move(mechanism), Verdict::refuse(Error{reason, "told to"}));
+}
+std::shared_ptr<const Authenticator> absent(std::string mechanism) {
+  return std::make_shared<Told>(std::move(mechanism), Verdict::not_mine());
+}
+Chain together(std::vector<std::shared_ptr<const Authenticator>> parts, Requirements requirements = {}) {
+  std::vector<Step> steps;
+  steps.emplace_back(std::move(parts));
+  return Chain(std::move(steps), std::move(requirements));
+}
+
+TEST_CASE("chain: all of several mechanisms are one identity") {
+  FakeClock clock;
+  Scene scene(clock);
+  const WallTime now = clock.wall();
+  Proven device = part("mtls", "device-7", now + 1h);
+  device.amr = {"hwk"};
+  device.acr = "gold";
+  device.session_id = "serial-7";
+  Proven person = part("jwt", "alice", now + 10min);
+  person.amr = {"pwd", "hwk"};
+  person.scopes = {"chat"};
+  person.authenticated_at = now - 5min;
+  person.claims = json::Object{{"team", "red"}};
+
+  const auto identity = scene.judge(together({accepting(device), accepting(person)}), {});
+  REQUIRE(identity.ok());
+  const Proven& whole = **identity;
+  CHECK(whole.mechanism == "mtls+jwt");
+  CHECK(whole.subject == "device-7");
+  CHECK(whole.expires_at == now + 10min);
+  CHECK(whole.amr == std::vector<std::string>{"hwk", "pwd"});
+  CHECK(whole.acr == "gold");
+  CHECK(whole.authenticated_at == now - 5min);
+  CHECK(whole.scopes.empty());  // those of the first alone
+  CHECK(*find_claim(whole.claims, "/jwt/sub")->string() == "alice");
+  CHECK(*find_claim(whole.claims, "/jwt/team")->string() == "red");
+  REQUIRE(whole.parts.size() == 2);
+  CHECK(whole.parts[1]->subject == "alice");
+}
+
+TEST_CASE("chain: a part that is missing or bad refuses the whole") {
+  FakeClock clock;
+  Scene scene(clock);
+  const WallTime until = clock.wall() + 1h;
+  const auto good = accepting(part("jwt", "alice", until));
+  const auto judged = [&](const Chain& chain) { return std::string(name_of(scene.judge(chain, {}))); };
+  CHECK(judged(together({good, absent("totp")})) == "credential.missing");
+  CHECK(judged(together({absent("mtls"), good})) == "credential.missing");
+  CHECK(judged(together({good, refusing("totp", Reason::credential_replayed)})) == "credential.replayed");
+  CHECK(judged(together({refusing("mtls", Reason::credential_expired), good})) == "credential.expired");
+  CHECK(judged(together({absent("mtls"), absent("totp")})) == "credential.missing");
+
+  // Where nothing of it was presented the next way is asked; where a part was, it is not.
+  std::vector<Step> steps;
+  steps.push_back(Step({absent("mtls"), absent("totp")}));
+  steps.push_back(Step({good}));
+  CHECK(judged(Chain(steps, {})) == "accept");
+  steps.front() = Step({accepting(part("mtls", "d", until)), absent("totp")});
+  CHECK(judged(Chain(steps, {})) == "credential.missing");
+}
+
+TEST_CASE("chain: a part sees what the first has proved") {
+  FakeClock clock;
+  Scene scene(clock);
+  const auto second = std::make_shared<Told>("totp", Verdict::not_mine());
+  (void)scene.judge(together({accepting(part("jwt", "alice", clock.wall() + 1h)), second}), {});
+  CHECK(second->proven_before == "jwt");
+}
+
+TEST_CASE("chain: requirements hold at the handshake, at a renewal and when asked again") {
+  FakeClock clock;
+  Scene scene(clock);
+  Proven alice = part("told", "alice", clock.wall() + 1h);
+  alice.roles = {"member"};
+  const auto with = [&](const Proven& proven) {
+    std::vector<Step> steps;
+    steps.push_back(Step({accepting(proven)}));
+    return Chain(std::move(steps), {.roles = {"member"}});
+  };
+  const Identity present = scene.judge(with(alice), {}).value();
+  Proven demoted = alice;
+  demoted.roles.clear();
+  CHECK(name_of(scene.judge(with(demoted), {})) == "identity.not_allowed");
+  CHECK(name_of(scene.renew(with(alice), present, {})) == "accept");
+  CHECK(name_of(scene.renew(with(demoted), present, {})) == "identity.not_allowed");
+  CHECK(name_of(scene.recheck(with(alice), "told", {present}).front()) == "accept");
+  CHECK(name_of(scene.recheck(with(demoted), "told", {present}).front()) == "identity.not_allowed");
+}
+
+TEST_CASE("chain: asking again") {
+  FakeClock clock;
+  Scene scene(clock);
+  const WallTime until = clock.wall() + 1h;
+  const auto alice = part("told", "alice", until);
+  const Chain chain({accepting(alice)});
+  const Identity present = scene.judge(chain, {}).value();
+
+  SUBCASE("the same subject, whatever else is new") {
+    Proven later = alice;
+    later.expires_at = until + 1h;
+    const auto results = scene.recheck(Chain({accepting(later)}), "told", {present, present});
+    REQUIRE(results.size() == 2);
+    REQUIRE(results[1].ok());
+    CHECK((*results[1])->expires_at == until + 1h);
+  }
+  SUBCASE("another subject") {
+    CHECK(name_of(scene.recheck(Chain({accepting(part("told", "bob", until))}), "told", {present}).front()) ==
+          "credential.other_subject");
+  }
+  SUBCASE("refused") {
+    CHECK(name_of(scene.recheck(Chain({refusing("told", Reason::credential_revoked)}), "told", {present}).front()) ==
+          "credential.revoked");
+  }
+  SUBCASE("not known now") {
+    CHECK(name_of(scene.recheck(Chain({refusing("told", Reason::auth_unavailable)}), "told", {present}).front()) ==
+          "auth.unavailable");
+  }
+  SUBCASE("the route does not take it any more") {
+    CHECK(name_of(scene.recheck(Chain({accepting(part("other", "alice", until))}), "told", {present}).front()) ==
+          "credential.invalid");
+  }
+  SUBCASE("each part is asked") {
+    const auto device = part("mtls", "device", until);
+    const Identity both = scene.judge(together({accepting(device), accepting(alice)}), {}).value();
+    const auto again = [&](std::shared_ptr<const Authenticator> second) {
+      return scene.recheck(together({accepting(device), std::move(second)}), "mtls+told", {both}).front();
+    };
+    REQUIRE(again(accepting(alice)).ok());
+    CHECK((*again(accepting(alice)))->parts.size() == 2);
+    CHECK(name_of(again(refusing("told", Reason::credential_revoked))) == "credential.revoked");
+  }
+}
+
+TEST_CASE("chain: a renewal of one part leaves the others as they are") {
+  Route route;
+  const WallTime now = route.clock.wall();
+  const Chain chain = together({route.jwt, accepting(part("mtls", "device", now + 8min))});
+  const Identity present = route.scene.judge(chain, with_bearer(route.maker.token(now))).value();
+  CHECK(present->expires_at == now + 8min);
+  const Chain renewing = together({route.jwt, absent("mtls")});
+  const auto fresh = route.scene.renew(renewing, present, with_in_band(route.maker.token(now)));
+  REQUIRE(fresh.ok());
+  CHECK((*fresh)->parts[1].is(present->parts[1]));
+  CHECK(name_of(route.scene.renew(renewing, present, with_in_band(route.maker.token(now, {{"sub", "mallory"}})))) ==
+        "credential.other_subject");
+  CHECK(name_of(route.scene.renew(together({absent("jwt"), absent("mtls")}), present, with_in_band("x"))) ==
+        "credential.invalid");
 }
 
 TEST_CASE("verdict: an identity that says too little is a bug") {

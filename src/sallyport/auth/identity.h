@@ -7,9 +7,17 @@
 #include <vector>
 
 #include "sallyport/base/clock.h"
+#include "sallyport/base/json.h"
 #include "sallyport/base/result.h"
 
 namespace sallyport::auth {
+
+class Identity;
+
+/// What a mechanism needs to ask its source of truth again about an identity that it proved; nobody else looks into it.
+struct Grounds {
+  virtual ~Grounds() = default;
+};
 
 /// What an authenticator has proved about a peer. Empty text and empty lists mean that the credential said nothing of it.
 struct Proven {
@@ -27,6 +35,10 @@ struct Proven {
   std::optional<WallTime> authenticated_at;  ///< `auth_time`
   std::optional<WallTime> issued_at;
   WallTime expires_at{};  ///< the credential is good until here, leeway not included
+  json::Value claims;     ///< further facts by name, an object or null; texts in it were not checked
+  std::string watch_key;  ///< what the mechanism's watch calls it; empty: not watched. Never a credential
+  std::shared_ptr<const Grounds> grounds;  ///< null: there is nobody to ask again
+  std::vector<Identity> parts;             ///< of an identity that several mechanisms proved together, in their order
 };
 
 /// Who a connection belongs to, until when, and by which handles that can be revoked. Immutable, never empty; copies share one text.
@@ -39,6 +51,8 @@ class Identity {
 
   const Proven& operator*() const { return *proven_; }
   const Proven* operator->() const { return proven_.get(); }
+  /// Whether both are one and the same proof, not merely equal.
+  bool is(const Identity& other) const { return proven_ == other.proven_; }
 
  private:
   friend class Verdict;
@@ -54,6 +68,8 @@ class [[nodiscard]] Verdict {
   /// Errors: a `proven` without subject, mechanism or expiry is a bug and throws BugError.
   static Verdict accept(Proven proven) { return accept(std::make_shared<const Proven>(std::move(proven))); }
   static Verdict accept(std::shared_ptr<const Proven> proven);
+  /// What was accepted before, once more.
+  static Verdict accept(Identity identity) { return Verdict(std::move(identity)); }
   /// A credential of this kind was presented and does not hold. The chain ends here.
   static Verdict refuse(Error error) { return Verdict(std::move(error)); }
 

@@ -5,7 +5,7 @@
 #include <string>
 #include <utility>
 
-#include "sallyport/auth/authenticator.h"
+#include "sallyport/auth/chain.h"
 #include "sallyport/base/clock.h"
 #include "sallyport/http/testing.h"
 #include "sallyport/store/memory/memory_backend.h"
@@ -116,9 +116,11 @@ class Scene {
  public:
   static constexpr Duration patience = std::chrono::seconds(10);
 
-  explicit Scene(const Clock& clock) : loop(clock), store(backend_.open(loop)) {}
+  explicit Scene(const Clock& clock) : loop(clock), http(loop), store(backend_.open(loop)) {}
 
   net::Loop loop;
+  net::HttpClient http;
+  crypto::FakeRandom random;
 
   net::Deadline deadline() const { return {loop.clock().now() + patience, Reason::auth_timeout}; }
   template <class T>
@@ -126,16 +128,23 @@ class Scene {
     return Pending<T>(loop, std::move(task)).wait();
   }
   Pending<Verdict> start(const Authenticator& authenticator, const Handshake& handshake) {
-    return Pending<Verdict>(loop, judge_task(authenticator, handshake, Here{loop, *store}, deadline()));
+    return Pending<Verdict>(loop, judge_task(authenticator, handshake, Here{loop, *store, http, random}, deadline()));
   }
   Verdict judge(const Authenticator& authenticator, const Handshake& handshake) {
     return start(authenticator, handshake).wait();
   }
   Result<Identity> judge(const Chain& chain, const Handshake& handshake) {
-    return run(chain_task(chain, handshake, Here{loop, *store}, deadline()));
+    return run(chain_task(chain, handshake, Here{loop, *store, http, random}, deadline()));
   }
   Result<Identity> renew(const Chain& chain, const Identity& present, const Handshake& handshake) {
-    return run(renew_task(chain, present, handshake, Here{loop, *store}, deadline()));
+    return run(renew_task(chain, present, handshake, Here{loop, *store, http, random}, deadline()));
+  }
+
+  std::vector<Result<Identity>> recheck(const Chain& chain, std::string step, std::vector<Identity> present) {
+    return run(recheck_task(chain, std::move(step), std::move(present), Here{loop, *store, http, random}, deadline()));
+  }
+  std::vector<Verdict> recheck(const Authenticator& authenticator, std::vector<Identity> present) {
+    return run(recheck_task(authenticator, std::move(present), Here{loop, *store, http, random}, deadline()));
   }
 
  private:
@@ -152,25 +161,39 @@ class Scene {
     if (!handshake.in_band) return std::nullopt;
     return std::string_view(*handshake.in_band);
   }
+  static Evidence evidence_of(const Handshake& handshake, const http::Upgrade& upgrade, const Peer& peer) {
+    Evidence evidence{&upgrade.request(), handshake.origin, peer, in_band_of(handshake)};
+    evidence.subprotocols = upgrade.subprotocols();
+    return evidence;
+  }
+  static net::Task<std::vector<Result<Identity>>> recheck_task(const Chain& chain, std::string step,
+                                                               std::vector<Identity> present, Here here,
+                                                               net::Deadline deadline) {
+    co_return co_await chain.recheck(std::move(step), std::move(present), here, deadline);
+  }
+  static net::Task<std::vector<Verdict>> recheck_task(const Authenticator& authenticator, std::vector<Identity> present,
+                                                      Here here, net::Deadline deadline) {
+    co_return co_await authenticator.recheck(std::move(present), here, deadline);
+  }
   static net::Task<Verdict> judge_task(const Authenticator& authenticator, Handshake handshake, Here here,
                                        net::Deadline deadline) {
     const http::Upgrade upgrade = upgrade_of(handshake);
     const Peer peer{};
-    const Evidence evidence{&upgrade, handshake.origin, peer, in_band_of(handshake)};
+    const Evidence evidence = evidence_of(handshake, upgrade, peer);
     co_return co_await authenticator.authenticate(evidence, here, deadline);
   }
   static net::Task<Result<Identity>> chain_task(const Chain& chain, Handshake handshake, Here here,
                                                 net::Deadline deadline) {
     const http::Upgrade upgrade = upgrade_of(handshake);
     const Peer peer{};
-    const Evidence evidence{&upgrade, handshake.origin, peer, in_band_of(handshake)};
+    const Evidence evidence = evidence_of(handshake, upgrade, peer);
     co_return co_await chain.authenticate(evidence, here, deadline);
   }
   static net::Task<Result<Identity>> renew_task(const Chain& chain, const Identity& present, Handshake handshake,
                                                 Here here, net::Deadline deadline) {
     const http::Upgrade upgrade = upgrade_of(handshake);
     const Peer peer{};
-    const Evidence evidence{&upgrade, handshake.origin, peer, in_band_of(handshake)};
+    const Evidence evidence = evidence_of(handshake, upgrade, peer);
     co_return co_await chain.renew(present, evidence, here, deadline);
   }
 };

@@ -69,7 +69,7 @@ Result<void> look_in_header(const http::Headers& headers, Finding& finding) {
   return finding.take(rest.starts_with(' ') ? rest.substr(1) : rest, TokenPlace::header);
 }
 
-Result<void> look_in_subprotocols(const std::vector<std::string>& offered, Finding& finding) {
+Result<void> look_in_subprotocols(std::span<const std::string> offered, Finding& finding) {
   for (const std::string_view subprotocol : offered) {
     if (!starts_ignoring_case(subprotocol, token_subprotocol_prefix)) continue;
     TRY_OK(finding.take(subprotocol.substr(token_subprotocol_prefix.size()), TokenPlace::subprotocol));
@@ -78,7 +78,7 @@ Result<void> look_in_subprotocols(const std::vector<std::string>& offered, Findi
 }
 
 Result<void> look_in_cookie(const Evidence& evidence, const std::string& name, Finding& finding) {
-  const http::Cookies cookies = evidence.upgrade->cookies();
+  const http::Cookies cookies = evidence.request->cookies();
   TRY(const auto value, cookies.find(name));
   if (!value) return {};
   // A page of any site can make a browser send it; only the Origin tells whose page it was.
@@ -97,13 +97,13 @@ Result<void> look_in_query(const http::Query& query, const std::string& name, Fi
 Result<void> look_at(const TokenSource& source, const Evidence& evidence, Finding& finding) {
   switch (source.place) {
     case TokenPlace::header:
-      return look_in_header(evidence.upgrade->headers(), finding);
+      return look_in_header(evidence.request->headers(), finding);
     case TokenPlace::subprotocol:
-      return look_in_subprotocols(evidence.upgrade->subprotocols(), finding);
+      return look_in_subprotocols(evidence.subprotocols, finding);
     case TokenPlace::cookie:
       return look_in_cookie(evidence, source.name, finding);
     case TokenPlace::query:
-      return look_in_query(evidence.upgrade->query(), source.name, finding);
+      return look_in_query(evidence.request->query(), source.name, finding);
     case TokenPlace::in_band:
       return {};
   }
@@ -161,7 +161,7 @@ Result<std::optional<PresentedToken>> find_token(const Evidence& evidence, std::
   Finding finding;
   if (evidence.in_band) {
     TRY_OK(finding.take(*evidence.in_band, TokenPlace::in_band));
-  } else {
+  } else if (evidence.request) {
     for (const TokenSource& source : sources) TRY_OK(look_at(source, evidence, finding));
   }
   return std::move(finding).done();

@@ -22,7 +22,8 @@ Found find(const Handshake& handshake, std::span<const TokenSource> sources = ev
   const http::Upgrade upgrade =
       http::testing::read_upgrade(http::testing::upgrade_text(handshake.target, handshake.fields)).value.value();
   const Peer peer{};
-  Evidence evidence{&upgrade, handshake.origin, peer, std::nullopt};
+  Evidence evidence{&upgrade.request(), handshake.origin, peer};
+  evidence.subprotocols = upgrade.subprotocols();
   if (handshake.in_band) evidence.in_band = *handshake.in_band;
   const auto found = find_token(evidence, sources);
   if (!found) return {std::string(row(found.error().reason).name), std::nullopt};
@@ -145,7 +146,11 @@ TEST_CASE("token: no error quotes a token") {
   const http::Upgrade upgrade =
       http::testing::read_upgrade(http::testing::upgrade_text("/ws", handshake.fields)).value.value();
   const Peer peer{};
-  const auto found = find_token({&upgrade, OriginProof::absent, peer, std::nullopt}, everywhere);
+  const auto found = find_token({.request = &upgrade.request(),
+                                 .origin = OriginProof::absent,
+                                 .peer = peer,
+                                 .subprotocols = upgrade.subprotocols()},
+                                everywhere);
   REQUIRE(!found.ok());
   CHECK(found.error().detail.find("hunter2") == std::string::npos);
 }

@@ -38,12 +38,19 @@ enum class Retry : std::uint8_t {
   X(credential_invalid,        "credential.invalid",        401, 4401, renew, "credential not accepted") \
   X(credential_expired,        "credential.expired",        401, 4401, renew, "credential expired") \
   X(credential_revoked,        "credential.revoked",        401, 4401, renew, "credential revoked") \
+  X(credential_replayed,       "credential.replayed",       401, 4401, renew, "credential used before") \
+  X(credential_late,           "credential.late",           408, 4408, renew, "no credential in time") \
   X(credential_other_subject,  "credential.other_subject",  401, 4401, renew, "credential of another subject") \
+  X(identity_not_allowed,      "identity.not_allowed",      403, 4403, never, "identity not allowed") \
+  X(identity_step_up,          "identity.step_up",          401, 4401, renew, "fresher or stronger authentication required") \
+  X(address_not_allowed,       "address.not_allowed",       403, 4403, never, "address not allowed") \
   X(session_expired,           "session.expired",           401, 4401, renew, "session lifetime reached") \
   X(auth_timeout,              "auth.timeout",              503, 4408, later, "authentication not completed in time") \
   X(limit_handshake_rate,      "limit.handshake_rate",      429, 4429, later, "too many attempts") \
   X(limit_http2_resets,        "limit.http2_resets",        429, 4429, later, "too many streams given up") \
   X(limit_http2_frames,        "limit.http2_frames",        429, 4429, later, "too many frames that carry nothing") \
+  X(limit_lockout,             "limit.lockout",             429, 4429, later, "too many refused attempts") \
+  X(limit_waiting,             "limit.waiting",             503, 1013, later, "try again later") \
   X(limit_pending,             "limit.pending",             503, 1013, later, "try again later") \
   X(limit_connections_ip,      "limit.connections_ip",      429, 4429, later, "too many connections from this address") \
   X(limit_connections_identity,"limit.connections_identity",429, 4429, later, "too many connections of this identity") \
@@ -58,6 +65,7 @@ enum class Retry : std::uint8_t {
   X(control_malformed,         "control.malformed",         400, 4400, never, "control message not understood") \
   X(store_unavailable,         "store.unavailable",         503, 1013, later, "try again later") \
   X(keys_unavailable,          "keys.unavailable",          503, 1013, later, "try again later") \
+  X(auth_unavailable,          "auth.unavailable",          503, 1013, later, "try again later") \
   X(upstream_unavailable,      "upstream.unavailable",      502, 1014, later, "backend unavailable") \
   X(upstream_refused,          "upstream.refused",          502, 1014, later, "backend unavailable") \
   X(upstream_timeout,          "upstream.timeout",          504, 1014, later, "backend unavailable") \

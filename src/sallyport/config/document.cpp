@@ -55,6 +55,11 @@ json::Value given(const FieldSpec& field) {
 }
 
 json::Value object_schema(const SchemaData& schema) {
+  if (schema.written_as_list) {
+    json::Object list = described(value_schema(schema.fields.front()), schema, schema.fields.front());
+    std::erase_if(list, [](const auto& member) { return member.first == "default"; });
+    return list;
+  }
   json::Object properties;
   json::Array required;
   json::Array conditions;
@@ -118,6 +123,7 @@ void collect(const SchemaData& schema, const std::string& path, std::vector<Plac
     if (const auto* alternatives = field.type->alternatives()) {
       for (const Alternative& alternative : *alternatives) {
         out.push_back({below(field) + "." + alternative.key, nullptr, nullptr, alternative.schema.get()});
+        if (alternative.schema->written_as_list) continue;  // what may stand in it is told elsewhere
         collect(*alternative.schema, below(field) + "." + alternative.key, out);
       }
     }
@@ -150,6 +156,10 @@ std::string key_text(const FieldSpec& field) {
 
 void append_table(const SchemaData& schema, std::string& out) {
   out += schema.doc + "\n";
+  if (schema.written_as_list) {
+    out += "\nA " + schema.fields.front().type->name() + ": " + schema.fields.front().doc + "\n";
+    return;
+  }
   if (!schema.fields.empty()) {
     out += "\n| Key | Type | Default | Meaning |\n|---|---|---|---|\n";
     for (const FieldSpec& field : schema.fields) {

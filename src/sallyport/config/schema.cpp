@@ -184,6 +184,13 @@ SchemaPtr with_rule(const SchemaData& schema, Rule rule) {
   return data;
 }
 
+SchemaPtr as_list(const SchemaData& schema) {
+  SALLYPORT_CHECK(schema.fields.size() == 1 && !schema.fields.front().type->suffix().empty());
+  auto data = std::make_shared<SchemaData>(schema);
+  data->written_as_list = true;
+  return data;
+}
+
 SchemaPtr with_group(const SchemaData& schema, std::vector<std::vector<std::string>> SchemaData::* groups,
                      std::vector<std::string> keys) {
   for (const std::string& key : keys) {
@@ -231,6 +238,10 @@ SchemaPtr make_schema(std::string name, std::string doc, std::vector<FieldSpec> 
 
 bool read_struct(const SchemaData& schema, const Node& node, const std::string& path, void* out, Reader& reader) {
   if (node.kind == Node::Kind::refused) return false;
+  if (schema.written_as_list) {
+    const FieldSpec& list = schema.fields.front();
+    return list.type->read(node, path, list.member(out), reader);
+  }
   if (node.kind != Node::Kind::map) {
     reader.problems.add(node.mark, path, "map expected, found " + node.describe(),
                         node.is_nothing() && !schema.needs_value() ? "Write {} for the defaults" : "");

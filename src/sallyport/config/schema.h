@@ -23,6 +23,7 @@ struct SchemaData {
   std::vector<Rule> rules;
   std::vector<std::vector<std::string>> exactly_one;
   std::vector<std::vector<std::string>> at_most_one;
+  bool written_as_list = false;  ///< in place of the map stands the list that its only field holds
   std::type_index type = typeid(void);
   std::function<std::shared_ptr<void>()> make;  ///< a struct with its defaults
   std::shared_ptr<void> defaults;
@@ -65,6 +66,7 @@ class Check {
 };
 
 SchemaPtr with_rule(const SchemaData& schema, Rule rule);
+SchemaPtr as_list(const SchemaData& schema);
 SchemaPtr with_group(const SchemaData& schema, std::vector<std::vector<std::string>> SchemaData::* groups,
                      std::vector<std::string> keys);
 
@@ -81,6 +83,8 @@ class Schema : public AnySchema {
         with_rule(*data_, {[test](const void* config, Check& check) { test(*static_cast<const C*>(config), check); },
                            std::move(fields)}));
   }
+  /// The same schema, written as the list that its only field holds: `all_of: [..]`.
+  Schema written_as_list() const { return Schema(as_list(*data_)); }
   /// The same schema, in which exactly one of `keys` is written.
   Schema exactly_one_of(std::vector<std::string> keys) const {
     return Schema(with_group(*data_, &SchemaData::exactly_one, std::move(keys)));

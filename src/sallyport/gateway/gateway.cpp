@@ -124,6 +124,7 @@ void Gateway::run() {
   control_.spawn(watch_revocations());
   control_.spawn(look_after_store());
   control_.run();
+  watches_.clear();
   shards_.clear();
   control_.cancel_tasks();
 }
@@ -137,9 +138,28 @@ void Gateway::start_upkeep() {
       key_upkeeps_.push_back(std::make_unique<auth::KeyUpkeep>(std::move(keys), http_, random_));
     }
   }
+  watches_ = start_watches();
   for (const auto& route : snapshot_->routes.all()) {
     control_.spawn(UpstreamPool::watch(route->upstream_pool(), control_, resolver_, upkeep_stopped_));
   }
+}
+
+std::vector<std::unique_ptr<auth::Watch>> Gateway::start_watches() {
+  std::vector<std::unique_ptr<auth::Watch>> watches;
+  for (const auto& route : snapshot_->routes.all()) {
+    for (const auth::Step& step : route->chain().steps()) {
+      for (const auto& authenticator : step.authenticators()) {
+        const auto changed = [this, mechanism = std::string(authenticator->mechanism())](std::string_view watch_key) {
+          for (const auto& shard : shards_) {
+            shard->loop().post(
+                [&shard = *shard, mechanism, key = std::string(watch_key)] { shard.rechecks().ask(mechanism, key); });
+          }
+        };
+        if (auto watch = authenticator->watch(control_, changed)) watches.push_back(std::move(watch));
+      }
+    }
+  }
+  return watches;
 }
 
 Result<void> Gateway::reload(Settings settings) {
@@ -150,7 +170,10 @@ Result<void> Gateway::reload(Settings settings) {
   snapshot_ = std::move(snapshot);
   start_upkeep();
   for (const auto& shard : shards_) {
-    shard->loop().post([&shard = *shard, next = snapshot_] { shard.snapshot = next; });
+    shard->loop().post([&shard = *shard, next = snapshot_] {
+      shard.snapshot = next;
+      shard.rechecks().reconsider();
+    });
   }
   return {};
 }
@@ -337,6 +360,15 @@ std::string Gateway::metrics_text() const {
   by_reason("sallyport_connections_closed_total", "Relayed connections that ended.", &Metrics::closed);
   counter("sallyport_credentials_refreshed_total", "Credentials refreshed inside the socket.", &Metrics::refreshed);
   counter("sallyport_revocation_closes_total", "Live connections closed by a revocation.", &Metrics::revocation_closes);
+  page.family("sallyport_rechecks_total", "counter", "Identities of live connections that were asked about again.");
+  const auto rechecked = [&](const char* outcome, metric::Counter Metrics::Rechecks::* member) {
+    page.sample("outcome=\"" + std::string(outcome) + "\"",
+                total([&](const Metrics& metrics) { return (metrics.rechecks.*member).value(); }));
+  };
+  rechecked("held", &Metrics::Rechecks::held);
+  rechecked("changed", &Metrics::Rechecks::changed);
+  rechecked("refused", &Metrics::Rechecks::refused);
+  rechecked("unknown", &Metrics::Rechecks::unknown);
   counter("sallyport_control_spoofed_total", "Backend messages dropped because they posed as the gateway's.",
           &Metrics::control_spoofed);
   by_direction("sallyport_messages_total", "Messages relayed.", &Metrics::Direction::messages);

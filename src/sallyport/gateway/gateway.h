@@ -75,6 +75,7 @@ class Gateway {
   Result<void> bind_listeners();
   Result<void> load_revocations();
   void start_upkeep();
+  std::vector<std::unique_ptr<auth::Watch>> start_watches();
   WallTime keep_until(store::Handle handle) const;
   net::Task<Result<std::size_t>> close_covered(store::Revocation revocation);
   net::Task<void> watch_revocations();
@@ -93,6 +94,7 @@ class Gateway {
   std::vector<std::vector<net::Fd>> listeners_;  // of each shard, until it starts
   std::vector<std::unique_ptr<Shard>> shards_;
   std::vector<std::unique_ptr<auth::KeyUpkeep>> key_upkeeps_;
+  std::vector<std::unique_ptr<auth::Watch>> watches_;
   std::shared_ptr<std::atomic<bool>> upkeep_stopped_;
   bool store_answers_ = true;
   std::uint64_t watched_id_ = 0;  // the last revocation that watch_revocations() has seen

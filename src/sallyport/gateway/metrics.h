@@ -18,6 +18,14 @@ struct Metrics {
   std::array<metric::Counter, reason_count> closed;
   metric::Counter refreshed;
   metric::Counter revocation_closes;
+  /// Identities that were asked about again.
+  struct Rechecks {
+    metric::Counter held;
+    metric::Counter changed;
+    metric::Counter refused;
+    metric::Counter unknown;
+  };
+  Rechecks rechecks;
   metric::Counter control_spoofed;
   struct Direction {
     metric::Counter messages;

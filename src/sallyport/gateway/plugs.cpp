@@ -19,6 +19,15 @@ std::vector<std::string> sources_of(const config::Choice& choice) {
   return {};
 }
 
+Result<std::shared_ptr<const auth::Authenticator>> make_authenticator(
+    const config::Choice& choice, std::span<const std::shared_ptr<const auth::Issuer>> issuers,
+    std::span<const auth::TokenSource> watched) {
+  if (const auto* jwt = choice.get<auth::JwtConfig>()) return auth::make_authenticator(*jwt, issuers);
+  if (const auto* opaque = choice.get<auth::OpaqueConfig>()) return auth::make_authenticator(*opaque);
+  if (const auto* anonymous = choice.get<auth::AnonymousConfig>()) return auth::make_authenticator(*anonymous, watched);
+  return Error{Reason::config_invalid, "no mechanism is called '" + choice.kind + "'"};
+}
+
 }  // namespace
 
 const std::vector<config::Plug>& authenticator_plugs() {
@@ -50,30 +59,32 @@ std::optional<std::string> issuer_of(const config::Choice& authenticator) {
   return std::nullopt;
 }
 
-Result<std::vector<std::shared_ptr<const auth::Authenticator>>> make_authenticators(
-    std::span<const config::Choice> choices, std::span<const std::shared_ptr<const auth::Issuer>> issuers) {
+std::span<const config::Choice> parts_of(const config::Choice& way) {
+  if (const auto* all_of = way.get<AllOf>()) return all_of->parts;
+  return {&way, 1};
+}
+
+Result<auth::Chain> make_chain(const RouteSettings& route,
+                               std::span<const std::shared_ptr<const auth::Issuer>> issuers) {
   std::vector<auth::TokenSource> watched;
-  for (const config::Choice& choice : choices) {
-    for (const std::string& text : sources_of(choice)) {
-      TRY(auto source, auth::parse_token_source(text));
-      watched.push_back(std::move(source));
+  for (const config::Choice& way : route.authenticate) {
+    for (const config::Choice& part : parts_of(way)) {
+      for (const std::string& text : sources_of(part)) {
+        TRY(auto source, auth::parse_token_source(text));
+        watched.push_back(std::move(source));
+      }
     }
   }
-  std::vector<std::shared_ptr<const auth::Authenticator>> made;
-  for (const config::Choice& choice : choices) {
-    if (const auto* jwt = choice.get<auth::JwtConfig>()) {
-      TRY(auto authenticator, auth::make_authenticator(*jwt, issuers));
-      made.push_back(std::move(authenticator));
-    } else if (const auto* opaque = choice.get<auth::OpaqueConfig>()) {
-      TRY(auto authenticator, auth::make_authenticator(*opaque));
-      made.push_back(std::move(authenticator));
-    } else if (const auto* anonymous = choice.get<auth::AnonymousConfig>()) {
-      made.push_back(auth::make_authenticator(*anonymous, watched));
-    } else {
-      return Error{Reason::config_invalid, "no mechanism is called '" + choice.kind + "'"};
+  std::vector<auth::Step> steps;
+  for (const config::Choice& way : route.authenticate) {
+    std::vector<std::shared_ptr<const auth::Authenticator>> parts;
+    for (const config::Choice& part : parts_of(way)) {
+      TRY(auto authenticator, make_authenticator(part, issuers, watched));
+      parts.push_back(std::move(authenticator));
     }
+    steps.emplace_back(std::move(parts));
   }
-  return made;
+  return auth::Chain(std::move(steps), route.require);
 }
 
 std::shared_ptr<const protocol::Adapter> make_adapter(const MessagesSettings& settings) {

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "sallyport/auth/authenticator.h"
+#include "sallyport/auth/chain.h"
 #include "sallyport/auth/jwt/issuer.h"
 #include "sallyport/config/plug.h"
 #include "sallyport/gateway/settings.h"
@@ -20,9 +20,11 @@ const std::vector<config::Plug>& authenticator_plugs();
 const std::vector<config::Plug>& store_plugs();
 const std::vector<config::Plug>& adapter_plugs();
 
-/// The authenticators of a route, in its order. Errors: `config.invalid`.
-Result<std::vector<std::shared_ptr<const auth::Authenticator>>> make_authenticators(
-    std::span<const config::Choice> choices, std::span<const std::shared_ptr<const auth::Issuer>> issuers);
+/// The ways to authenticate on a route, in its order. Errors: `config.invalid`.
+Result<auth::Chain> make_chain(const RouteSettings& route,
+                               std::span<const std::shared_ptr<const auth::Issuer>> issuers);
+/// The mechanisms of one entry of `authenticate`: itself, or those that must prove it together.
+std::span<const config::Choice> parts_of(const config::Choice& way);
 /// The name of the issuer that a mechanism relies on.
 std::optional<std::string> issuer_of(const config::Choice& authenticator);
 

@@ -88,6 +88,7 @@ net::Task<Ending> Relay::run(Bytes early_client, Bytes early_backend) {
     if (bits & client_writable) flush(client_);
     if (bits & backend_writable) flush(backend_);
     if (bits & renewal_done) take_renewal();
+    if (bits & identity_changed) follow_identity();
     // What is over is over before another message is read; whether a peer is silent is asked after, because the loop itself may be late.
     if (bits & timer_due) end_in_time();
     if (bits & client_readable) pump(client_);
@@ -449,6 +450,17 @@ void Relay::take_renewal() {
   }
   client_.stream.resume_reading();
   waiter_.wake().raise(client_readable);
+}
+
+// Asking again has brought another one.
+void Relay::follow_identity() {
+  if (phase_ != Phase::open) return;
+  set_expiry();
+  schedule();
+  if (control_ != ControlChannel::on) return;
+  std::string frame;
+  ws::append_text(frame, ws::refreshed_notice(to_unix_seconds(session_.identity()->expires_at)));
+  send(client_, bytes_of(frame));
 }
 
 void Relay::set_expiry() {

@@ -139,6 +139,7 @@ class Relay {
 
   static net::Task<void> renew(Relay& relay, Secret token);
   void take_renewal();
+  void follow_identity();
 
   void end_in_time();
   void check_peers();

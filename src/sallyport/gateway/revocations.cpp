@@ -1,5 +1,6 @@
 #include "sallyport/gateway/revocations.h"
 
+#include <algorithm>
 #include <mutex>
 
 namespace sallyport::gateway {
@@ -11,9 +12,12 @@ std::string handle_key(store::Handle handle, std::string_view value) {
   return key;
 }
 
-std::vector<std::pair<store::Handle, std::string_view>> handles_of(const auth::Identity& identity,
-                                                                   std::string_view connection) {
-  std::vector<std::pair<store::Handle, std::string_view>> handles;
+namespace {
+
+using Handles = std::vector<std::pair<store::Handle, std::string_view>>;
+
+Handles own_handles(const auth::Identity& identity) {
+  Handles handles;
   const auto add = [&](store::Handle handle, std::string_view value) {
     if (!value.empty()) handles.emplace_back(handle, value);
   };
@@ -21,15 +25,36 @@ std::vector<std::pair<store::Handle, std::string_view>> handles_of(const auth::I
   add(store::Handle::session_id, identity->session_id);
   add(store::Handle::token_id, identity->token_id);
   add(store::Handle::token_hash, identity->token_hash);
-  add(store::Handle::connection, connection);
   return handles;
 }
 
-bool covers(const store::Revocation& revocation, const auth::Identity& identity) {
+bool covers_by_itself(const store::Revocation& revocation, const auth::Identity& identity) {
+  const Handles handles = own_handles(identity);
+  const auto named = std::pair(revocation.handle, std::string_view(revocation.value));
+  if (std::ranges::find(handles, named) == handles.end()) return false;
   if (revocation.issuer && *revocation.issuer != identity->issuer) return false;
   if (!revocation.issued_before) return true;
   // `iat` has whole seconds: one that was issued in the second of the revocation may be older than it, and counts as such.
   return !identity->issued_at || *identity->issued_at <= *revocation.issued_before;
+}
+
+}  // namespace
+
+Handles handles_of(const auth::Identity& identity, std::string_view connection) {
+  Handles handles = own_handles(identity);
+  for (const auth::Identity& part : identity->parts) {
+    for (const auto& handle : own_handles(part)) {
+      if (std::ranges::find(handles, handle) == handles.end()) handles.push_back(handle);
+    }
+  }
+  if (!connection.empty()) handles.emplace_back(store::Handle::connection, connection);
+  return handles;
+}
+
+bool covers(const store::Revocation& revocation, const auth::Identity& identity, std::string_view connection) {
+  if (revocation.handle == store::Handle::connection) return revocation.value == connection;
+  return covers_by_itself(revocation, identity) ||
+         std::ranges::any_of(identity->parts, [&](const auto& part) { return covers_by_itself(revocation, part); });
 }
 
 bool Revocations::add(const store::Revocation& revocation) {
@@ -50,7 +75,7 @@ Result<void> Revocations::check(const auth::Identity& identity, std::string_view
   for (const auto& [handle, value] : handles_of(identity, connection)) {
     const auto [first, last] = by_handle_.equal_range(handle_key(handle, value));
     for (auto at = first; at != last; ++at) {
-      if (!covers(at->second, identity)) continue;
+      if (!covers(at->second, identity, connection)) continue;
       return Error{Reason::credential_revoked,
                    "revocation " + std::to_string(at->second.id) + " by " + std::string(store::name_of(handle))};
     }

@@ -11,16 +11,13 @@
 
 namespace sallyport::gateway {
 
-/// So many handles one connection has at most.
-inline constexpr std::size_t most_handles = 5;
-
-/// The handles by which one connection can be revoked, as keys to look up.
+/// The handles by which one connection can be revoked, as keys to look up: those of every mechanism that had a part in its identity.
 std::vector<std::pair<store::Handle, std::string_view>> handles_of(const auth::Identity& identity,
                                                                    std::string_view connection);
 
-/// True when `revocation` is about a credential like this: its handle is the caller's to match. A credential that does not say
-/// when it was issued counts as issued before anything.
-bool covers(const store::Revocation& revocation, const auth::Identity& identity);
+/// True when `revocation` names this connection, or a credential by which `identity` was proved, by any of its handles. A credential that
+/// does not say when it was issued counts as issued before anything.
+bool covers(const store::Revocation& revocation, const auth::Identity& identity, std::string_view connection);
 
 /// Every revocation in force, in memory, so that a handshake asks nobody.
 /// Threads: any. Read at a handshake and a renewal, written by a revocation.

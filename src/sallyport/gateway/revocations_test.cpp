@@ -68,6 +68,28 @@ TEST_SUITE("revocations") {
     CHECK(handles_of(identity(everything()), "connection-1").size() == 5);
   }
 
+  TEST_CASE("what one of several mechanisms proved can be revoked like the whole") {
+    auth::Proven device = proven("device-7", now);
+    device.issuer = "https://devices.example.com";
+    device.token_hash = "thumbprint";
+    device.issued_at = now - 1h;
+    auth::Proven both = everything();
+    both.issued_at = now + 1s;
+    both.parts = {identity(everything()), identity(device)};
+    CHECK(refuses(revocation(1, Handle::subject, "alice"), both));
+    CHECK(refuses(revocation(1, Handle::subject, "device-7"), both));
+    CHECK(refuses(revocation(1, Handle::token_hash, "thumbprint"), both));
+    CHECK(!refuses(revocation(1, Handle::subject, "device-8"), both));
+    // The issuer and the time are those of the part that is named.
+    store::Revocation narrowed = revocation(1, Handle::subject, "device-7");
+    narrowed.issuer = "https://devices.example.com";
+    narrowed.issued_before = now;
+    CHECK(refuses(narrowed, both));
+    narrowed.issuer = "https://id.example.com";
+    CHECK(!refuses(narrowed, both));
+    CHECK(handles_of(identity(both), "connection-1").size() == 7);
+  }
+
   TEST_CASE("an issuer narrows it") {
     store::Revocation narrowed = revocation(1, Handle::subject, "alice");
     narrowed.issuer = "https://id.example.com";

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "sallyport/auth/authenticator.h"
+#include "sallyport/auth/chain.h"
 #include "sallyport/gateway/settings.h"
 #include "sallyport/gateway/upstream.h"
 #include "sallyport/http/origin.h"

@@ -13,9 +13,10 @@ std::size_t handle_hash(store::Handle handle, std::string_view value) {
   return std::hash<std::string_view>()(value) + static_cast<std::size_t>(handle);
 }
 
-bool has_handle(const Session& session, store::Handle handle, std::string_view value) {
-  const auto handles = handles_of(session.identity(), session.id());
-  return std::ranges::find(handles, std::pair(handle, value)) != handles.end();
+std::size_t watch_hash(std::string_view watch_key) { return std::hash<std::string_view>()(watch_key) + 0x100; }
+
+bool is_watched_as(const auth::Identity& identity, std::string_view mechanism, std::string_view watch_key) {
+  return identity->mechanism == mechanism && identity->watch_key == watch_key;
 }
 
 }  // namespace
@@ -41,6 +42,12 @@ Result<void> Session::renew(auth::Identity fresh) {
   return table_.revocations_.check(identity_, id_);
 }
 
+void Session::take(auth::Identity fresh) {
+  const Result<void> still_good = renew(std::move(fresh));
+  if (!still_good.ok()) return close(still_good.error());
+  waiter_.wake().raise(identity_changed);
+}
+
 Result<std::unique_ptr<Session>> Sessions::admit(std::string id, auth::Identity identity,
                                                  std::shared_ptr<const Route> route, std::string peer, WallTime now,
                                                  net::Waiter& waiter, ConnectionCounts::Place network_place) {
@@ -60,8 +67,7 @@ std::size_t Sessions::close_covered(const store::Revocation& revocation, const E
   const std::size_t hash = handle_hash(revocation.handle, revocation.value);
   for (const HandleIndex::Place* place = index_.chain(hash); place; place = place->next) {
     Session& session = *place->session;
-    if (place->hash != hash || !has_handle(session, revocation.handle, revocation.value)) continue;
-    if (!covers(revocation, session.identity())) continue;
+    if (place->hash != hash || !covers(revocation, session.identity(), session.id())) continue;
     session.close(error);
     ++closed;
   }
@@ -74,13 +80,29 @@ std::size_t Sessions::close_all(const Error& error) {
 }
 
 bool Sessions::close(const std::string& id, const Error& error) {
+  Session* session = find(id);
+  if (session) session->close(error);
+  return session != nullptr;
+}
+
+Session* Sessions::find(const std::string& id) const {
   const std::size_t hash = handle_hash(store::Handle::connection, id);
   for (const HandleIndex::Place* place = index_.chain(hash); place; place = place->next) {
-    if (place->hash != hash || place->session->id() != id) continue;
-    place->session->close(error);
-    return true;
+    if (place->hash == hash && place->session->id() == id) return place->session;
   }
-  return false;
+  return nullptr;
+}
+
+std::vector<Session*> Sessions::watched(std::string_view mechanism, std::string_view watch_key) const {
+  std::vector<Session*> found;
+  const std::size_t hash = watch_hash(watch_key);
+  for (const HandleIndex::Place* place = index_.chain(hash); place; place = place->next) {
+    if (place->hash != hash) continue;
+    const auth::Identity& identity = place->session->identity();
+    const auto named = [&](const auth::Identity& part) { return is_watched_as(part, mechanism, watch_key); };
+    if (named(identity) || std::ranges::any_of(identity->parts, named)) found.push_back(place->session);
+  }
+  return found;
 }
 
 std::vector<SessionInfo> Sessions::list() const {
@@ -94,8 +116,7 @@ std::vector<SessionInfo> Sessions::list() const {
   return infos;
 }
 
-template <class Work>
-void Sessions::for_each(Work work) const {
+void Sessions::for_each(const std::function<void(Session&)>& work) const {
   for (HandleIndex::Place* place : index_.chains()) {
     for (; place; place = place->next) {
       if (place == &place->session->index_places_.front()) work(*place->session);
@@ -105,23 +126,25 @@ void Sessions::for_each(Work work) const {
 
 void Sessions::enter(Session& session) {
   ++size_;
-  auto place = session.index_places_.begin();
-  const auto enter_by = [&](store::Handle handle, std::string_view value) {
-    place->session = &session;
-    place->hash = handle_hash(handle, value);
-    index_.enter(*place++);
+  std::vector<std::size_t> hashes{handle_hash(store::Handle::connection, session.id())};
+  for (const auto& [handle, value] : handles_of(session.identity(), {})) hashes.push_back(handle_hash(handle, value));
+  const auto add_watched = [&](const auth::Identity& identity) {
+    if (!identity->watch_key.empty()) hashes.push_back(watch_hash(identity->watch_key));
   };
-  enter_by(store::Handle::connection, session.id());
-  for (const auto& [handle, value] : handles_of(session.identity(), session.id())) {
-    if (handle != store::Handle::connection) enter_by(handle, value);
+  add_watched(session.identity());
+  for (const auth::Identity& part : session.identity()->parts) add_watched(part);
+  session.index_places_ = std::vector<HandleIndex::Place>(hashes.size());
+  for (std::size_t i = 0; i < hashes.size(); ++i) {
+    HandleIndex::Place& place = session.index_places_[i];
+    place.session = &session;
+    place.hash = hashes[i];
+    index_.enter(place);
   }
 }
 
 void Sessions::leave(Session& session) {
   --size_;
-  for (HandleIndex::Place& place : session.index_places_) {
-    if (place.session) index_.leave(place);
-  }
+  for (HandleIndex::Place& place : session.index_places_) index_.leave(place);
 }
 
 void HandleIndex::enter(Place& place) {

@@ -1,7 +1,8 @@
 #pragma once
 
-#include <array>
+#include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -15,6 +16,9 @@ namespace sallyport::gateway {
 class Route;
 class Session;
 class Sessions;
+
+/// Raised on a connection's Wake when it has another identity than before.
+inline constexpr std::uint32_t identity_changed = net::Waiter::first_free << 4;
 
 /// Sessions by the hash of any handle. The places lie in the sessions themselves, so that one leaves without a search, however many
 /// share a handle, and none costs an allocation. Who looks here compares the handle itself.
@@ -57,6 +61,10 @@ class Session {
 
   /// Puts a newly proved identity in place of the present one. Errors: `credential.revoked`.
   Result<void> renew(auth::Identity fresh);
+  /// Puts in place what asking again has brought, and has the relay act on it.
+  void take(auth::Identity fresh);
+  /// Since when the source of truth has not answered for this identity; kept by who asks it.
+  std::optional<Instant> unknown_since;
   /// Ends the connection: its waiter fails with `error` at its next turn.
   void close(Error error) { waiter_.interrupt(std::move(error)); }
 
@@ -73,7 +81,8 @@ class Session {
   net::Waiter& waiter_;
   ConnectionCounts::Place network_place_;
   ConnectionCounts::Place identity_place_;
-  std::array<HandleIndex::Place, most_handles> index_places_;  // the first is that of its id
+  std::vector<HandleIndex::Place>
+      index_places_;  // the first is that of its id; where they lie does not change while they are entered
 };
 
 /// What a listing tells of a connection.
@@ -100,16 +109,19 @@ class Sessions {
   /// True when there was one with this id.
   bool close(const std::string& id, const Error& error);
 
+  /// nullptr when there is none with this id.
+  Session* find(const std::string& id) const;
+  /// Those whose identity, or a part of it, has this key of its mechanism's watch.
+  std::vector<Session*> watched(std::string_view mechanism, std::string_view watch_key) const;
+
   std::size_t size() const { return size_; }
   std::vector<SessionInfo> list() const;
+  void for_each(const std::function<void(Session&)>& work) const;
 
  private:
   friend class Session;
   void enter(Session& session);
   void leave(Session& session);
-  template <class Work>
-  void for_each(Work work) const;
-
   const Revocations& revocations_;
   SharedLimits& limits_;
   HandleIndex index_;

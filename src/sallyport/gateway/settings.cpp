@@ -147,6 +147,33 @@ config::Schema<UpstreamSettings> upstream_schema() {
       .exactly_one_of({"url", "urls"});
 }
 
+config::Schema<AllOf> all_of_schema() {
+  return config::schema<AllOf>(
+             "routes.authenticate.all_of",
+             "Mechanisms of which each must prove its part. The first speaks for the identity; the others bound its "
+             "life, add to its `amr`, and can be revoked like it.",
+             field(&AllOf::parts, "all_of", "Two mechanisms or more.", config::items(2, 8),
+                   example("[{mtls: {}}, {jwt: {issuer: main}}]"),
+                   config::one_of(config::choices(authenticator_plugs()))))
+      .written_as_list();
+}
+
+std::vector<config::Alternative> ways_to_authenticate() {
+  std::vector<config::Alternative> ways = config::choices(authenticator_plugs());
+  ways.push_back(config::choice("all_of", all_of_schema()));
+  return ways;
+}
+
+config::Schema<RecheckSettings> recheck_schema() {
+  return config::schema(
+      "routes.recheck",
+      "Asks the source of truth again for as long as a connection lives: the key that signed a token, the row of an "
+      "opaque one, the session, the service that decided. A no, or another identity, ends the connection at once.",
+      field(&RecheckSettings::every, "every", "How often, give or take a tenth.", between(100ms, 24h)),
+      field(&RecheckSettings::tolerate, "tolerate",
+            "How long the source may be out of reach before connections end for it.", between(0s, 24h)));
+}
+
 config::Schema<RefreshSettings> refresh_schema() {
   return config::schema(
       "routes.refresh", "How a connection outlives its credential.",
@@ -249,7 +276,11 @@ config::Schema<RouteSettings> route_schema() {
                    })),
              field(&RouteSettings::authenticate, "authenticate",
                    "Mechanisms in this order; the first whose credential is presented decides. None: nobody gets in.",
-                   required, config::one_of(config::choices(authenticator_plugs()))),
+                   required, config::one_of(ways_to_authenticate())),
+             field(&RouteSettings::require, "require", "What an identity must be like, beyond being proved.",
+                   auth::requirements_schema()),
+             field(&RouteSettings::recheck, "recheck",
+                   "Asks the source of truth again for as long as a connection lives.", recheck_schema()),
              field(&RouteSettings::messages, "messages",
                    "Understands every message of a client before the backend gets it. Absent: messages go on unread.",
                    messages_schema()),
@@ -333,17 +364,25 @@ void check_names(const Settings& settings, Check& check) {
     const std::string match = route.match.host + " " + route.match.path + " " + route.match.prefix;
     if (!matches.insert(match).second)
       check.problem(path + ".match", "another route matches the same", "Remove one of the two");
-    std::set<std::string> kinds;
+    std::set<std::string> ways;
     for (std::size_t k = 0; k < route.authenticate.size(); ++k) {
-      if (!kinds.insert(route.authenticate[k].kind).second) {
-        check.problem(path + ".authenticate[" + std::to_string(k) + "]",
-                      "the route has this mechanism already, and its credential is judged by the first",
+      const std::string where = path + ".authenticate[" + std::to_string(k) + "]";
+      std::string way;
+      std::set<std::string> kinds;
+      for (const config::Choice& part : parts_of(route.authenticate[k])) {
+        way += (way.empty() ? "" : "+") + part.kind;
+        if (!kinds.insert(part.kind).second)
+          check.problem(where, part.kind + " is a part already", "Remove one of the two");
+        if (part.kind.starts_with("dangerous_") && part.kind != route.authenticate[k].kind)
+          check.problem(where, part.kind + " proves nothing and cannot be a part", "Remove it");
+        const std::optional<std::string> issuer = issuer_of(part);
+        if (!issuer || issuers.contains(*issuer)) continue;
+        check.problem(where, "there is no issuer called " + config::quoted(*issuer), "Add it under issuers");
+      }
+      if (!ways.insert(way).second) {
+        check.problem(where, "the route has this mechanism already, and its credential is judged by the first",
                       "Keep one of them; another issuer needs a route of its own");
       }
-      const std::optional<std::string> issuer = issuer_of(route.authenticate[k]);
-      if (!issuer || issuers.contains(*issuer)) continue;
-      check.problem(path + ".authenticate[" + std::to_string(k) + "]",
-                    "there is no issuer called " + config::quoted(*issuer), "Add it under issuers");
     }
   }
 }

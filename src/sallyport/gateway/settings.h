@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "sallyport/auth/jwt/issuer.h"
+#include "sallyport/auth/requirements.h"
 #include "sallyport/config/schema.h"
 #include "sallyport/config/value.h"
 #include "sallyport/protocol/json/config.h"
@@ -71,6 +72,16 @@ std::vector<config::EnumName<Control>> enum_names(Control);
 enum class Refusal : std::uint8_t { status, close };
 std::vector<config::EnumName<Refusal>> enum_names(Refusal);
 
+/// Mechanisms of which each must prove its part of one identity.
+struct AllOf {
+  std::vector<config::Choice> parts;
+};
+
+struct RecheckSettings {
+  std::chrono::milliseconds every{60'000};
+  std::chrono::milliseconds tolerate{60'000};
+};
+
 /// How the messages of a route's clients are written. A name here is an adapter of the layer `protocol`.
 enum class Protocol : std::uint8_t { json };
 std::vector<config::EnumName<Protocol>> enum_names(Protocol);
@@ -108,6 +119,8 @@ struct RouteSettings {
   UpstreamSettings upstream;
   std::vector<std::string> origins;
   std::vector<config::Choice> authenticate;
+  auth::Requirements require;
+  RecheckSettings recheck;
   std::optional<MessagesSettings> messages;
   RefreshSettings refresh;
   Control control = Control::offered;

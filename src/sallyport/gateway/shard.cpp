@@ -31,7 +31,9 @@ Shard::Shard(Shared& everybodys, store::Backend& backend, std::shared_ptr<const 
       snapshot(std::move(first)),
       sessions(everybodys.revocations, everybodys.limits),
       loop_(everybodys.clock),
-      store_(backend.open(loop_)) {
+      http_(loop_),
+      store_(backend.open(loop_)),
+      rechecks_(*this) {
   loop_.on_escaped_exception([this](std::exception_ptr bug) {
     metrics.bugs.add();
     report_bug(shared, bug);
@@ -48,6 +50,7 @@ Shard::~Shard() {
 
 void Shard::start(std::vector<net::Fd> listeners) {
   for (std::size_t i = 0; i < listeners.size(); ++i) loop_.spawn(accept_from(i, std::move(listeners[i])));
+  rechecks_.start();
   thread_ = std::thread([this] { loop_.run(); });
 }
 

@@ -9,6 +9,7 @@
 #include "sallyport/base/log.h"
 #include "sallyport/crypto/random.h"
 #include "sallyport/gateway/metrics.h"
+#include "sallyport/gateway/rechecks.h"
 #include "sallyport/gateway/relay.h"
 #include "sallyport/gateway/sessions.h"
 #include "sallyport/gateway/snapshot.h"
@@ -54,13 +55,16 @@ class Shard {
   crypto::SystemRandom random;
   std::unordered_set<Http2Connection*> http2;  ///< those that live here
 
-  auth::Here here() { return {loop_, *store_}; }
+  Rechecks& rechecks() { return rechecks_; }
+  auth::Here here() { return {loop_, *store_, http_, random}; }
 
  private:
   net::Task<void> accept_from(std::size_t index, net::Fd listener);
 
   net::Loop loop_;
+  net::HttpClient http_;
   std::unique_ptr<store::Store> store_;
+  Rechecks rechecks_;
   std::vector<net::Waiter*> acceptors_;
   std::thread thread_;
 };

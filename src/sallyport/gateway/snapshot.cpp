@@ -28,14 +28,27 @@ Result<std::shared_ptr<const Route>> make_route(const RouteSettings& settings,
                                                 std::span<const std::shared_ptr<const auth::Issuer>> issuers,
                                                 const Snapshot* earlier) {
   TRY(auto origins, http::make_origin_policy(settings.origins));
-  TRY(auto authenticators, make_authenticators(settings.authenticate, issuers));
+  TRY(auto chain, make_chain(settings, issuers));
   const auto before = earlier ? earlier->routes.find(settings.name) : nullptr;
   TRY(auto upstream, UpstreamPool::make(settings.upstream, before ? &before->upstream() : nullptr));
   // At the start nobody waits yet; at a reload the control loop must not, and the pool's watch looks new names up.
   if (!earlier) upstream->resolve_now();
   return std::shared_ptr<const Route>(
-      std::make_shared<Route>(settings, std::move(origins), auth::Chain(std::move(authenticators)), std::move(upstream),
+      std::make_shared<Route>(settings, std::move(origins), std::move(chain), std::move(upstream),
                               settings.messages ? make_adapter(*settings.messages) : nullptr));
+}
+
+// The claims of this issuer's tokens that a route will look at.
+std::vector<std::string> claims_asked_for(const Settings& settings, const std::string& issuer) {
+  std::vector<std::string> names;
+  for (const RouteSettings& route : settings.routes) {
+    for (const config::Choice& way : route.authenticate) {
+      for (const config::Choice& part : parts_of(way)) {
+        if (issuer_of(part) == issuer) std::ranges::move(route.require.claim_names(), std::back_inserter(names));
+      }
+    }
+  }
+  return names;
 }
 
 }  // namespace
@@ -49,7 +62,7 @@ Result<std::shared_ptr<const Snapshot>> make_snapshot(Settings settings, const c
       const auto found = std::ranges::find(earlier->issuers, config.name, &auth::Issuer::name);
       if (found != earlier->issuers.end()) before = found->get();
     }
-    TRY(auto issuer, auth::make_issuer(config, environment, control, before));
+    TRY(auto issuer, auth::make_issuer(config, environment, control, before, claims_asked_for(settings, config.name)));
     issuers.push_back(std::move(issuer));
   }
   std::vector<std::shared_ptr<const Route>> routes;

@@ -228,9 +228,11 @@ class RelayScene {
   Channel channel_;
   store::MemoryBackend store_backend_;
   std::unique_ptr<store::Store> store_ = store_backend_.open(loop);
-  auth::Here here_{loop, *store_};
+  net::HttpClient http_{loop};
+  crypto::FakeRandom auth_random_;
+  auth::Here here_{loop, *store_, http_, auth_random_};
   auth::Peer peer_{};
-  auth::Evidence evidence_{nullptr, http::OriginProof::absent, peer_, std::nullopt};
+  auth::Evidence evidence_{nullptr, http::OriginProof::absent, peer_};
   std::string early_client_;
   std::string early_backend_;
 

@@ -75,7 +75,8 @@ net::Task<Result<Tunnel::Next>> Tunnel::open() {
   CO_TRY(route_, arrival_.snapshot->routes.match(upgrade));
   CO_TRY(const auto deflate_offers, client_offers(route_->settings().compression, upgrade));
   CO_TRY(const http::OriginProof origin, route_->origins().check(upgrade.headers(), upgrade.authority()));
-  const auth::Evidence evidence{&upgrade, origin, arrival_.peer, std::nullopt};
+  auth::Evidence evidence{&upgrade.request(), origin, arrival_.peer};
+  evidence.subprotocols = upgrade.subprotocols();
   CO_TRY(auth::Identity identity, co_await prove(evidence));
   CO_TRY(auto network_place, shard_.shared.limits.by_network.enter(
                                  route_->name() + '\0' + arrival_.peer.address.network(),
@@ -201,7 +202,7 @@ net::Task<void> Tunnel::relay() {
   report_accepted();
   const auto control = wants_control(*upgrade_) ? Relay::ControlChannel::on : Relay::ControlChannel::off;
   upgrade_.reset();  // hours may follow that need nothing of it
-  const auth::Evidence evidence{nullptr, origin_, arrival_.peer, std::nullopt};
+  const auth::Evidence evidence{nullptr, origin_, arrival_.peer};
   auth::Here here = shard_.here();
   const RelayContext context{shard_.scratch, metrics, shard_.shared.log,
                              shard_.random,  here,    arrival_.snapshot->settings.limits,

@@ -83,7 +83,7 @@ JwsVerdict verify_jws(std::string_view compact, const JwkSet& keys, AlgorithmSet
   if (!found.key->verify(jws.algorithm, bytes_of(jws.signing_input), bytes_of(jws.signature))) {
     return refuse("signature is wrong", KeyLookup::found);
   }
-  return {std::move(parsed), KeyLookup::found};
+  return {std::move(parsed), KeyLookup::found, found.key};
 }
 
 std::string sign_jws(const json::Object& extra, std::string_view payload, const SigningKey& key) {

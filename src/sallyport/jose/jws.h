@@ -32,9 +32,11 @@ struct Jws {
 Result<Jws> parse_jws(std::string_view compact, std::size_t max_bytes);
 
 /// What became of a signature. `jws` is proved when it is there; `lookup` tells a source of keys whether to look for newer ones.
+/// Lifetime: `key` is one of the set that was asked; nullptr unless `jws` is proved.
 struct JwsVerdict {
   Result<Jws> jws;
   KeyLookup lookup;
+  const Jwk* key = nullptr;
 };
 
 /// Proves that `compact` was signed by a key of `keys` under one of the `allowed` algorithms, which the key's own type and `alg`

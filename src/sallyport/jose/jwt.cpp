@@ -217,10 +217,10 @@ Result<void> check_validity(const Validity& validity, const JwtPolicy& policy, W
 }
 
 JwtVerdict verify_jwt(std::string_view token, const JwkSet& keys, const JwtPolicy& policy, WallTime now) {
-  auto [jws, lookup] = verify_jws(token, keys, policy.algorithms, policy.max_token_bytes);
+  auto [jws, lookup, key] = verify_jws(token, keys, policy.algorithms, policy.max_token_bytes);
   if (!jws.ok()) return {std::move(jws).error(), lookup};
   if (auto type = check_type(jws->header, policy); !type.ok()) return {std::move(type).error(), lookup};
-  return {judge_claims(jws->payload, policy, now), lookup};
+  return {judge_claims(jws->payload, policy, now), lookup, key};
 }
 
 std::string sign_jwt(const json::Object& extra, const json::Object& claims, const SigningKey& key) {

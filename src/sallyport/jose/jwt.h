@@ -57,7 +57,8 @@ struct Claims : Validity {
 
 struct JwtVerdict {
   Result<Claims> claims;
-  KeyLookup lookup;  ///< whether newer keys might help
+  KeyLookup lookup;          ///< whether newer keys might help
+  const Jwk* key = nullptr;  ///< what signed it, of the set that was asked; nullptr when the signature is not proved
 };
 
 /// Proves an access token: signed by one of `keys`, by one of the issuers, for one of our audiences, valid at `now`.

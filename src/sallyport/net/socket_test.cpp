@@ -268,7 +268,7 @@ TEST_CASE("plain stream: a write that blocks goes on when the peer reads") {
 TEST_CASE("plain stream: while reading is paused nothing is reported, and nothing is lost") {
   Pair pair;
   pair.server->pause_reading();
-  std::optional<Result<void>> readable;
+  std::optional<Result<std::uint32_t>> readable;
   pair.loop.spawn(keep(pair.server_waiter.wait_for(Waiter::readable, pair.soon()), readable));
   CHECK(pair.client->write(bytes_of("hello")).status == IoStatus::ok);
   for (int i = 0; i < 3; ++i) pair.loop.turn(Duration::zero());

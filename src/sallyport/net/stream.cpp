@@ -7,7 +7,7 @@ void Waiter::interrupt(Error error) {
   wake_.raise(interrupted);
 }
 
-Task<Result<void>> Waiter::wait_for(std::uint32_t bits, Deadline deadline) {
+Task<Result<std::uint32_t>> Waiter::wait_for(std::uint32_t bits, Deadline deadline) {
   // A peer that keeps the stream readable, with bytes of TLS itself for instance, must not outrun its deadline.
   if (!interruption_ && deadline.at <= wake_.loop().now()) co_return Error{deadline.late, "deadline passed"};
   timer_.set(deadline.at);
@@ -16,7 +16,7 @@ Task<Result<void>> Waiter::wait_for(std::uint32_t bits, Deadline deadline) {
   timer_.clear();
   if (interruption_) co_return *interruption_;
   if ((raised & bits) == 0) co_return Error{deadline.late, "deadline passed"};
-  co_return Result<void>();
+  co_return raised & bits;
 }
 
 Task<Result<std::size_t>> Waiter::read_some(Stream& stream, MutableBytes into, Deadline deadline) {

@@ -67,9 +67,9 @@ class Waiter {
   Task<Result<std::size_t>> read_some(Stream& stream, MutableBytes into, Deadline deadline);
   /// Writes all of `bytes`. Errors: as read_some().
   Task<Result<void>> write_all(Stream& stream, Bytes bytes, Deadline deadline);
-  /// Waits until any of `bits` has been raised; not at all once the deadline has passed, whatever was raised.
+  /// Waits until any of `bits` has been raised, and says which; not at all once the deadline has passed, whatever was raised.
   /// Errors: `deadline.late`, the interruption.
-  Task<Result<void>> wait_for(std::uint32_t bits, Deadline deadline);
+  Task<Result<std::uint32_t>> wait_for(std::uint32_t bits, Deadline deadline);
 
   /// Makes the present wait, or the next one, fail with `error`. The first interruption stays.
   void interrupt(Error error);

@@ -224,7 +224,7 @@ TEST_CASE("waiter: writing nothing needs no stream at all") {
 
 TEST_CASE("waiter: bits of the owner end a wait for them") {
   Scene scene;
-  std::optional<Result<void>> result;
+  std::optional<Result<std::uint32_t>> result;
   scene.loop.spawn(keep(scene.waiter.wait_for(Waiter::first_free, scene.soon()), result));
   scene.waiter.wake().raise(Waiter::readable);
   scene.loop.turn(Duration::zero());
@@ -239,7 +239,7 @@ TEST_CASE("scripted stream: a paused one reports nothing until it is resumed") {
   Scene scene;
   scene.stream.pause_reading();
   CHECK(scene.stream.reading_paused());
-  std::optional<Result<void>> result;
+  std::optional<Result<std::uint32_t>> result;
   scene.loop.spawn(keep(scene.waiter.wait_for(Waiter::readable, scene.soon()), result));
   scene.stream.yield("x");
   scene.loop.turn(Duration::zero());

@@ -164,10 +164,12 @@ Result<std::shared_ptr<KeySource>> make_keys(const IssuerConfig& config, const c
 }  // namespace
 
 Result<std::shared_ptr<const Issuer>> make_issuer(const IssuerConfig& config, const config::Environment& environment,
-                                                  net::Loop& control, const Issuer* earlier) {
+                                                  net::Loop& control, const Issuer* earlier,
+                                                  std::vector<std::string> kept_claims) {
   auto issuer = std::make_shared<Issuer>();
   issuer->name = config.name;
   issuer->claims = config.claims;
+  issuer->kept_claims = std::move(kept_claims);
   issuer->policy.issuers = {config.issuer};
   issuer->policy.audiences = config.audience;
   for (const crypto::Algorithm algorithm : config.algorithms) issuer->policy.algorithms.add(algorithm);

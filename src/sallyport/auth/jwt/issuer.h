@@ -62,15 +62,18 @@ struct Issuer {
   std::string name;
   jose::JwtPolicy policy;
   ClaimNames claims;
+  std::vector<std::string> kept_claims;      ///< top-level claims that an identity keeps as they came
   std::shared_ptr<KeySource> keys;           ///< never nullptr
   std::shared_ptr<VerifiedTokens> verified;  ///< by these keys, under this policy; never nullptr
 };
 
 /// Reads the key file or the secret, or prepares to fetch from the URL (see KeyUpkeep). `earlier`, when given, is this issuer as it
-/// was configured before: the keys that it fetched from the same URL serve until the first fetch.
+/// was configured before: the keys that it fetched from the same URL serve until the first fetch. `kept_claims` are those that somebody
+/// will ask an identity for.
 /// Errors: `config.invalid` when file or secret cannot be read, hold no usable key, or the secret is weak.
 /// Lifetime: `control` outlives the issuer.
 Result<std::shared_ptr<const Issuer>> make_issuer(const IssuerConfig& config, const config::Environment& environment,
-                                                  net::Loop& control, const Issuer* earlier = nullptr);
+                                                  net::Loop& control, const Issuer* earlier = nullptr,
+                                                  std::vector<std::string> kept_claims = {});
 
 }  // namespace sallyport::auth

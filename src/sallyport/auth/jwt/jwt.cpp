@@ -1,8 +1,8 @@
 #include "sallyport/auth/jwt/jwt.h"
 
 #include <algorithm>
-#include <charconv>
 
+#include "sallyport/auth/claims.h"
 #include "sallyport/auth/text.h"
 #include "sallyport/base/encoding.h"
 #include "sallyport/crypto/digest.h"
@@ -12,41 +12,6 @@ namespace {
 
 Error wrong(const std::string& claim, const char* what) {
   return Error{Reason::credential_invalid, "claim '" + claim + "' " + what};
-}
-
-// One step of a JSON pointer: a member, or an element by its decimal index (RFC 6901 §4).
-const json::Value* step(const json::Value& value, std::string_view escaped) {
-  if (const json::Array* array = value.array()) {
-    std::size_t index = 0;
-    const char* end = escaped.data() + escaped.size();
-    const auto [stop, trouble] = std::from_chars(escaped.data(), end, index);
-    const bool is_index =
-        !escaped.empty() && stop == end && trouble == std::errc() && (escaped.size() == 1 || escaped[0] != '0');
-    return is_index && index < array->size() ? &(*array)[index] : nullptr;
-  }
-  std::string name;
-  for (std::size_t i = 0; i < escaped.size(); ++i) {
-    if (escaped[i] != '~') {
-      name.push_back(escaped[i]);
-    } else if (++i < escaped.size() && (escaped[i] == '0' || escaped[i] == '1')) {
-      name.push_back(escaped[i] == '0' ? '~' : '/');
-    } else {
-      return nullptr;
-    }
-  }
-  return value.find(name);
-}
-
-const json::Value* find_claim(const json::Value& payload, std::string_view name) {
-  if (!name.starts_with('/')) return payload.find(name);
-  const json::Value* value = &payload;
-  while (value && !name.empty()) {
-    name.remove_prefix(1);
-    const std::size_t end = std::min(name.find('/'), name.size());
-    value = step(*value, name.substr(0, end));
-    name.remove_prefix(end);
-  }
-  return value;
 }
 
 Result<std::string> read_text(const json::Value& payload, const std::string& name) {
@@ -124,6 +89,12 @@ Result<Proven> make_proven(jose::Claims claims, const ClaimNames& names) {
 
 namespace {
 
+// The key that signed the token, and the set that it is one of.
+struct SigningKeyOf final : Grounds {
+  explicit SigningKeyOf(std::shared_ptr<const jose::Jwk> its_key) : key(std::move(its_key)) {}
+  std::shared_ptr<const jose::Jwk> key;
+};
+
 // One token before one issuer.
 class Trial {
  public:
@@ -145,9 +116,12 @@ class Trial {
   Verdict conclude(jose::JwtVerdict verdict, const KeySource::Snapshot& keys) const {
     if (!verdict.claims) return Verdict::refuse(std::move(verdict.claims).error());
     const jose::Validity validity = *verdict.claims;
+    json::Value kept = keep_claims(verdict.claims->payload, issuer_.kept_claims);
     Result<Proven> proven = make_proven(std::move(*verdict.claims), issuer_.claims);
+    if (proven) proven->claims = std::move(kept);
     if (!proven) return Verdict::refuse(std::move(proven).error());
     proven->token_hash = hex_encode(hash_);
+    proven->grounds = std::make_shared<SigningKeyOf>(std::shared_ptr<const jose::Jwk>(keys, verdict.key));
     const auto token = std::make_shared<const VerifiedTokens::Token>(validity, std::move(*proven));
     issuer_.verified->add(hash_, keys, token);
     return Verdict::accept(std::shared_ptr<const Proven>(token, &token->proven));
@@ -185,6 +159,26 @@ net::Task<Verdict> JwtAuthenticator::authenticate(const Evidence& evidence, Here
   const Trial trial(*issuer_, token.reveal(), here.loop.wall());
   if (!verdict || *newer != keys) verdict.emplace(trial.judge(**newer));
   co_return trial.conclude(std::move(*verdict), *newer);
+}
+
+net::Task<std::vector<Verdict>> JwtAuthenticator::recheck(std::vector<Identity> present, Here&, net::Deadline) const {
+  const KeySource::Snapshot keys = issuer_->keys->snapshot();
+  std::vector<Verdict> verdicts;
+  for (Identity& one : present) {
+    const auto* grounds = dynamic_cast<const SigningKeyOf*>(one->grounds.get());
+    SALLYPORT_CHECK(grounds);
+    const auto signed_it = [&](const jose::Jwk& key) { return key.same_key(*grounds->key); };
+    if (!keys) {
+      verdicts.push_back(
+          Verdict::refuse(Error{Reason::keys_unavailable, "issuer '" + issuer_->name + "' has no keys yet"}));
+    } else if (std::ranges::any_of(keys->keys(), signed_it)) {
+      verdicts.push_back(Verdict::accept(std::move(one)));
+    } else {
+      verdicts.push_back(Verdict::refuse(
+          Error{Reason::credential_revoked, "issuer '" + issuer_->name + "' no longer has the key that signed it"}));
+    }
+  }
+  co_return verdicts;
 }
 
 Result<std::shared_ptr<const Authenticator>> make_authenticator(

@@ -20,6 +20,10 @@ class JwtAuthenticator final : public Authenticator {
   /// Errors: `credential.invalid`, `credential.expired`; those of find_token(); `keys.unavailable` while no key set was ever loaded;
   ///         `deadline.late`.
   net::Task<Verdict> authenticate(const Evidence& evidence, Here& here, net::Deadline deadline) const override;
+  /// Whether the key that signed the token is still one of the issuer's. What was fetched last decides; the issuer is not asked.
+  /// Errors: `credential.revoked`; `keys.unavailable`.
+  net::Task<std::vector<Verdict>> recheck(std::vector<Identity> present, Here& here,
+                                          net::Deadline deadline) const override;
   void add_to(http::Strip& strip) const override { auth::add_to(strip, sources_); }
 
  private:

@@ -537,6 +537,41 @@ TEST_CASE("jwt: a remembered token falls with the key that proved it") {
   CHECK(scene.judge(successor.token(scene.clock.wall())) == "accept");
 }
 
+TEST_CASE("jwt: asked again, the key that signed the token must still be there") {
+  FakeClock clock;
+  Scene scene(clock);
+  const TokenMaker maker;
+  const TokenMaker other;
+  auto issuer = std::make_shared<Issuer>(*testing::make_issuer(maker, scene.loop));
+  const auto keys_of = [&](const std::string& jwks) {
+    return std::make_shared<FixedKeys>(jose::JwkSet::parse(jwks).value(), clock.wall());
+  };
+  const JwtAuthenticator authenticator(issuer, everywhere);
+  const Identity present = *scene.judge(authenticator, with_bearer(maker.token(clock.wall()))).identity();
+  const auto again = [&] { return std::string(name_of(scene.recheck(authenticator, {present}).front())); };
+  CHECK(again() == "accept");
+  issuer->keys = keys_of(testing::jwks_of(other, maker));
+  CHECK(again() == "accept");
+  issuer->keys = keys_of(other.jwks());
+  CHECK(again() == "credential.revoked");
+  issuer->keys = std::make_shared<UrlKeys>(UrlKeysSettings{"http://127.0.0.1:1/", "", 300s}, scene.loop);
+  CHECK(again() == "keys.unavailable");
+}
+
+TEST_CASE("jwt: the claims that somebody asks for are kept, and no other") {
+  FakeClock clock;
+  Scene scene(clock);
+  const TokenMaker maker;
+  auto issuer = std::make_shared<Issuer>(*testing::make_issuer(maker, scene.loop));
+  issuer->kept_claims = {"department", "absent"};
+  const JwtAuthenticator authenticator(issuer, everywhere);
+  const auto verdict =
+      scene.judge(authenticator, with_bearer(maker.token(clock.wall(), {{"department", "ops"}, {"secret", "x"}})));
+  REQUIRE(verdict.identity());
+  const Proven& proven = **verdict.identity();
+  CHECK(json::dump(proven.claims) == R"({"department":"ops"})");
+}
+
 TEST_CASE("jwt: a token remembered for one audience is nothing to another") {
   Remembering chat;
   auto elsewhere = std::make_shared<Issuer>(*chat.issuer);

@@ -17,9 +17,13 @@ bool is_sound(const store::TokenRow& row) {
          std::all_of(row.roles.begin(), row.roles.end(), is_clean);
 }
 
-Result<Proven> judge(std::string_view token, const store::TokenHash& hash, std::optional<store::TokenRow> row,
-                     WallTime now) {
-  if (!is_opaque_token(token)) return Error{Reason::credential_invalid, "not the form of an opaque token"};
+// The name of the row, which finds it again.
+struct RowOf final : Grounds {
+  explicit RowOf(const store::TokenHash& its_hash) : hash(its_hash) {}
+  store::TokenHash hash;
+};
+
+Result<Proven> judge(const store::TokenHash& hash, std::optional<store::TokenRow> row, WallTime now) {
   if (!row) return Error{Reason::credential_invalid, "unknown opaque token " + hex_encode(hash)};
   if (!is_sound(*row)) return Error{Reason::credential_invalid, "unsound row of opaque token " + hex_encode(hash)};
   if (row->revoked_at) return Error{Reason::credential_revoked, "opaque token '" + row->id + "' is revoked"};
@@ -35,6 +39,7 @@ Result<Proven> judge(std::string_view token, const store::TokenHash& hash, std::
   proven.roles = std::move(row->roles);
   proven.issued_at = row->issued_at;
   proven.expires_at = row->expires_at;
+  proven.grounds = std::make_shared<RowOf>(hash);
   return proven;
 }
 
@@ -53,10 +58,30 @@ net::Task<Verdict> OpaqueAuthenticator::authenticate(const Evidence& evidence, H
   if (!row) co_return Verdict::refuse(std::move(row).error());
 
   const WallTime now = here.loop.wall();
-  Result<Proven> proven = judge(token.reveal(), hash, std::move(*row), now);
+  if (!is_opaque_token(token.reveal())) {
+    co_return Verdict::refuse(Error{Reason::credential_invalid, "not the form of an opaque token"});
+  }
+  Result<Proven> proven = judge(hash, std::move(*row), now);
   if (!proven) co_return Verdict::refuse(std::move(proven).error());
   here.store.note_use(hash, now);
   co_return Verdict::accept(std::move(*proven));
+}
+
+net::Task<std::vector<Verdict>> OpaqueAuthenticator::recheck(std::vector<Identity> present, Here& here,
+                                                             net::Deadline deadline) const {
+  std::vector<Verdict> verdicts;
+  for (const Identity& one : present) {
+    const auto* grounds = dynamic_cast<const RowOf*>(one->grounds.get());
+    SALLYPORT_CHECK(grounds);
+    auto row = co_await within(here.loop, here.store.find_token(grounds->hash), deadline);
+    if (!row) {
+      verdicts.push_back(Verdict::refuse(std::move(row).error()));
+      continue;
+    }
+    Result<Proven> proven = judge(grounds->hash, std::move(*row), here.loop.wall());
+    verdicts.push_back(proven ? Verdict::accept(std::move(*proven)) : Verdict::refuse(std::move(proven).error()));
+  }
+  co_return verdicts;
 }
 
 Result<std::shared_ptr<const Authenticator>> make_authenticator(const OpaqueConfig& config) {

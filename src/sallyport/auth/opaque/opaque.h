@@ -16,6 +16,9 @@ class OpaqueAuthenticator final : public Authenticator {
   /// Errors: `credential.invalid`, `credential.expired`, `credential.revoked`; those of find_token(); `store.unavailable`;
   ///         `deadline.late`. The first three are for the log: they take the same look-up, so neither words nor time tell them apart.
   net::Task<Verdict> authenticate(const Evidence& evidence, Here& here, net::Deadline deadline) const override;
+  /// Reads each row again.
+  net::Task<std::vector<Verdict>> recheck(std::vector<Identity> present, Here& here,
+                                          net::Deadline deadline) const override;
   void add_to(http::Strip& strip) const override { auth::add_to(strip, sources_); }
 
  private:

@@ -209,6 +209,40 @@ TEST_CASE("opaque token: all different") {
   for (int i = 0; i < 1000; ++i) CHECK(seen.insert(std::string(mint_token(random).token.reveal())).second);
 }
 
+TEST_CASE("opaque: asked again, the row decides") {
+  FakeClock clock;
+  Scene scene(clock);
+  crypto::FakeRandom random;
+  const MintedToken minted = mint_token(random);
+  store::TokenRow row;
+  row.hash = minted.hash;
+  row.id = "1";
+  row.subject = "alice";
+  row.issued_at = clock.wall();
+  row.expires_at = clock.wall() + 1h;
+  REQUIRE(scene.run(scene.store->put_token(row)).ok());
+  const OpaqueAuthenticator authenticator({{TokenPlace::header, {}}});
+  const Identity present = *scene.judge(authenticator, with_bearer(minted.token.reveal())).identity();
+  const auto again = [&] { return std::string(name_of(scene.recheck(authenticator, {present}).front())); };
+  CHECK(again() == "accept");
+  SUBCASE("revoked") {
+    REQUIRE(scene.run(scene.store->revoke_token("1", clock.wall())).ok());
+    CHECK(again() == "credential.revoked");
+  }
+  SUBCASE("expired") {
+    clock.advance(1h);
+    CHECK(again() == "credential.expired");
+  }
+  SUBCASE("gone") {
+    REQUIRE(scene.run(scene.store->purge(clock.wall() + 2h)).ok());
+    CHECK(again() == "credential.invalid");
+  }
+  SUBCASE("not known now") {
+    scene.store = std::make_unique<testing::BrokenStore>(scene.loop, testing::BrokenStore::Way::down);
+    CHECK(again() == "store.unavailable");
+  }
+}
+
 TEST_CASE("opaque: configuration") {
   const auto read = [](std::string_view text) { return config::read(opaque_schema(), text, "test.yaml", {}); };
   CHECK(read("{}").ok());

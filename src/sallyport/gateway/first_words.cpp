@@ -1,0 +1,71 @@
+#include "sallyport/gateway/first_words.h"
+
+#include "sallyport/ws/close.h"
+#include "sallyport/ws/compose.h"
+
+namespace sallyport::gateway {
+namespace {
+
+constexpr int most_pings = 8;
+constexpr std::size_t read_size = 4096;
+
+}  // namespace
+
+FirstWords::FirstWords(const Exchange& exchange, std::size_t most)
+    : exchange_(exchange), assembler_(ws::Role::client, {.message_size = most, .frames = 64}) {}
+
+net::Task<Result<FirstWords::Message>> FirstWords::next(net::Deadline deadline, std::uint32_t wake_bits) {
+  net::Waiter& waiter = exchange_.waiter();
+  net::Stream& stream = exchange_.stream();
+  for (;;) {
+    CO_TRY(auto message, look());
+    if (!answer_.empty()) {
+      const std::string answer = std::exchange(answer_, {});
+      CO_TRY_OK(co_await waiter.write_all(stream, bytes_of(answer), deadline));
+    }
+    if (message) co_return std::move(*message);
+    if (assembler_.closed()) co_return Error{Reason::peer_closed, "closed before it was authenticated"};
+
+    std::array<Byte, read_size> bytes;
+    const net::IoResult read = stream.read(bytes);
+    if (read.status == net::IoStatus::ok) {
+      const Bytes fresh = Bytes(bytes).first(read.bytes);
+      received_.append(text_of(fresh));
+      assembler_.feed(fresh);
+    } else if (read.status == net::IoStatus::would_block) {
+      CO_TRY(const std::uint32_t raised, co_await waiter.wait_for(net::Waiter::readable | wake_bits, deadline));
+      if (raised & wake_bits) co_return Message{};
+    } else {
+      co_return Error{Reason::peer_gone, "ended before it was authenticated"};
+    }
+  }
+}
+
+// The first message in what was read; all of that is taken in when there is none.
+Result<std::optional<FirstWords::Message>> FirstWords::look() {
+  for (;;) {
+    TRY(const ws::Unit unit, assembler_.next());
+    if (unit.kind == ws::Unit::Kind::need_more) return std::optional<Message>();
+    taken_ += unit.wire.size();
+    std::vector<Byte> plain(unit.payload_size);
+    const Bytes content = unit.unmask_into(plain);
+    switch (unit.kind) {
+      case ws::Unit::Kind::ping:
+        if (++pings_ > most_pings) return Error{Reason::limit_message_rate, "pings instead of a credential"};
+        ws::append_pong(answer_, content);
+        break;
+      case ws::Unit::Kind::close: {
+        const auto info = ws::parse_close_payload(content);
+        const auto code = info.ok() && info->code ? *info->code : ws::close_code::no_status;
+        ws::append_close(answer_, code, "");
+        break;
+      }
+      case ws::Unit::Kind::pong:
+        break;
+      default:
+        return std::optional<Message>(Message{unit.kind, std::string(text_of(content))});
+    }
+  }
+}
+
+}  // namespace sallyport::gateway
