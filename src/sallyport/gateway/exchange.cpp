@@ -41,6 +41,10 @@ Result<Arrival> arrive(Shard& shard, net::Endpoint from) {
   return Arrival{shard, shard.snapshot, {std::move(from), {}}, std::move(pending).value(), rate, shard.loop().now()};
 }
 
+Reason told_reason(Reason reason) {
+  return row(reason).http_status == 401 && reason != Reason::credential_missing ? Reason::credential_invalid : reason;
+}
+
 void report_refusal(const Arrival& arrival, const Error& error, const Route* route,
                     std::optional<std::string_view> origin) {
   Shard& shard = arrival.shard;

@@ -14,6 +14,9 @@
 
 namespace sallyport::gateway {
 
+/// So much of a request's body is read, where one is wanted. Units: bytes.
+inline constexpr std::size_t most_body = 16 * 1024;
+
 /// Somebody at the door: where from, since when, and what is held for them until they have proved themselves.
 struct Arrival {
   /// `over`: they are over their handshake rate and are only to be told so.
@@ -38,6 +41,9 @@ Result<PendingPlaces> enter_pending(Shard& shard, const net::Endpoint& from);
 /// A place for somebody who comes from `from`, once their rate allows it; counts those who get none.
 /// Errors: `limit.handshake_rate` for who is not worth an answer, `limit.pending`.
 Result<Arrival> arrive(Shard& shard, net::Endpoint from);
+
+/// What a peer is told before the 101: every refused credential looks the same, whichever way the refusal is told.
+Reason told_reason(Reason reason);
 
 /// Counts and logs that somebody was turned away. `route` and `origin` as far as they are known.
 void report_refusal(const Arrival& arrival, const Error& error, const Route* route,
@@ -67,6 +73,10 @@ class Exchange {
   /// The request's head.
   /// Errors: those of its parser; `http.timeout`, `peer.gone`, the waiter's interruption.
   virtual net::Task<Result<http::Request>> receive() = 0;
+  /// The body of `request`, the one that receive() has given.
+  /// Trust:  hostile.
+  /// Errors: `message.too_big` beyond most_body; `http.timeout`, `peer.gone`, the waiter's interruption.
+  virtual net::Task<Result<std::string>> receive_body(const http::Request& request) = 0;
   /// Completes the opening handshake: what is written to stream() from then on are frames. `waiter` is the one that the stream is
   /// attached to, here and below.
   /// Errors: `peer.too_slow`, `peer.gone`, the waiter's interruption.

@@ -15,12 +15,15 @@ class Http1Exchange final : public Exchange {
 
   std::string_view transport() const override { return "http/1.1"; }
   net::Task<Result<http::Request>> receive() override;
+  net::Task<Result<std::string>> receive_body(const http::Request& request) override;
   net::Task<Result<void>> accept(const http::Upgrade& upgrade, const Agreed& agreed, net::Waiter& waiter) override;
   net::Task<void> answer(const http::Response& response, net::Waiter& waiter) override;
   net::Task<void> linger(net::Waiter& waiter) override;
   Bytes early() override;
 
  private:
+  net::Task<Result<void>> read_more(std::size_t most, net::Deadline by);
+
   const Arrival& arrival_;
   http::Scheme scheme_;
   std::string received_;  // behind what was parsed

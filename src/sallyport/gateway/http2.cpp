@@ -11,6 +11,7 @@ http2::Limits limits_of(const Snapshot& snapshot) {
   http2::Limits out;
   out.streams = limits.streams;
   out.idle = limits.idle_timeout;
+  out.body = most_body;
   return out;
 }
 
@@ -28,10 +29,28 @@ class Http2Exchange final : public Exchange {
 
   net::Task<Result<http::Request>> receive() override {
     CO_TRY(const http::Headers fields, http2_.take_fields());
-    CO_TRY(http::Request request, http::parse_request_fields(fields));
+    http::Limits limits;
+    limits.body_bytes = most_body;
+    CO_TRY(http::Request request, http::parse_request_fields(fields, limits));
     if (request.protocol() != http::Protocol::none && http2_.ended())
       co_return Error{Reason::http_malformed, "the stream ended with its request"};
     co_return std::move(request);
+  }
+
+  net::Task<Result<std::string>> receive_body(const http::Request&) override {
+    const net::Deadline by = arrival_.deadline(arrival_.snapshot->settings.limits.header_timeout, Reason::http_timeout);
+    std::string body;
+    for (;;) {
+      if (http2_.body_too_big()) co_return Error{Reason::message_too_big, "the body is above the limit"};
+      const std::size_t before = body.size();
+      body.resize(before + 4096);
+      const auto room = MutableBytes(reinterpret_cast<Byte*>(body.data()), body.size()).subspan(before);
+      const net::IoResult result = http2_.read(room);
+      body.resize(before + result.bytes);
+      if (result.status == net::IoStatus::end) co_return body;
+      if (result.status == net::IoStatus::failed) co_return Error{Reason::peer_gone, "the stream was reset"};
+      if (result.status == net::IoStatus::would_block) CO_TRY_OK(co_await waiter().wait_for(net::Waiter::readable, by));
+    }
   }
 
   net::Task<Result<void>> accept(const http::Upgrade&, const Agreed& agreed, net::Waiter&) override {
@@ -54,7 +73,7 @@ class Http2Exchange final : public Exchange {
       // It has no meaning here (RFC 9113 §8.2.2).
       if (!http::equal_ignoring_case(field.name, "upgrade")) fields.add(field.name, field.value);
     }
-    fields.add("content-length", std::to_string(response.body.size()));
+    if (response.status != 204) fields.add("content-length", std::to_string(response.body.size()));
     http2_.respond(response.status, fields);
     const net::Deadline by = arrival_.answer_deadline();
     const Result<void> written = co_await waiter.write_all(http2_, bytes_of(response.body), by);

@@ -15,26 +15,34 @@ Route::Route(RouteSettings settings, http::OriginPolicy origins, auth::Chain cha
   strip_.subprotocols.emplace_back(control_subprotocol);
 }
 
-Result<std::shared_ptr<const Route>> Routes::match(const http::Upgrade& upgrade) const {
+Result<std::shared_ptr<const Route>> Routes::match(std::string_view host, std::string_view path) const {
   const std::shared_ptr<const Route>* best = nullptr;
   std::size_t best_length = 0;
   for (const auto& route : routes_) {
     const MatchSettings& match = route->settings().match;
-    if (match.host != upgrade.host()) continue;
-    if (!match.path.empty() && match.path == upgrade.path()) return route;
-    const bool fits = !match.prefix.empty() && upgrade.path().starts_with(match.prefix);
+    if (match.host != host) continue;
+    if (!match.path.empty() && match.path == path) return route;
+    const bool fits = !match.prefix.empty() && path.starts_with(match.prefix);
     if (fits && match.prefix.size() > best_length) {
       best = &route;
       best_length = match.prefix.size();
     }
   }
-  if (!best) return Error{Reason::route_not_found, "no route for " + upgrade.host() + upgrade.path()};
+  if (!best) return Error{Reason::route_not_found, "no route for " + std::string(host) + std::string(path)};
   return *best;
 }
 
 std::shared_ptr<const Route> Routes::find(std::string_view name) const {
   const auto found = std::ranges::find_if(routes_, [&](const auto& route) { return route->name() == name; });
   return found == routes_.end() ? nullptr : *found;
+}
+
+std::vector<std::shared_ptr<const Route>> Routes::of_host(std::string_view host) const {
+  std::vector<std::shared_ptr<const Route>> found;
+  for (const auto& route : routes_) {
+    if (route->settings().match.host == host) found.push_back(route);
+  }
+  return found;
 }
 
 bool Routes::has_host(std::string_view host) const {

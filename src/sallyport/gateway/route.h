@@ -50,10 +50,14 @@ class Routes {
   explicit Routes(std::vector<std::shared_ptr<const Route>> routes) : routes_(std::move(routes)) {}
 
   /// Errors: `route.not_found`.
-  Result<std::shared_ptr<const Route>> match(const http::Upgrade& upgrade) const;
+  Result<std::shared_ptr<const Route>> match(std::string_view host, std::string_view path) const;
+  Result<std::shared_ptr<const Route>> match(const http::Upgrade& upgrade) const {
+    return match(upgrade.host(), upgrade.path());
+  }
   /// nullptr when there is none.
   std::shared_ptr<const Route> find(std::string_view name) const;
   bool has_host(std::string_view host) const;
+  std::vector<std::shared_ptr<const Route>> of_host(std::string_view host) const;
   const std::vector<std::shared_ptr<const Route>>& all() const { return routes_; }
 
  private:

@@ -4,14 +4,13 @@
 
 #include "sallyport/auth/token.h"
 #include "sallyport/base/encoding.h"
+#include "sallyport/gateway/endpoints.h"
 #include "sallyport/http/forward.h"
 #include "sallyport/http/grammar.h"
 #include "sallyport/ws/compose.h"
 
 namespace sallyport::gateway {
 namespace {
-
-constexpr std::string_view well_known_prefix = "/.sallyport/";
 
 // Counts as one open connection for as long as it lives, whichever way the relay ends.
 class OpenGauge {
@@ -24,11 +23,6 @@ class OpenGauge {
  private:
   metric::Gauge& gauge_;
 };
-
-// Before the 101 every refused credential looks the same, whichever way the refusal is told.
-Reason told_reason(Reason reason) {
-  return row(reason).http_status == 401 && reason != Reason::credential_missing ? Reason::credential_invalid : reason;
-}
 
 // `bearer.<token>` is never echoed: it would put the token into logs of answers.
 std::optional<std::string> first_plain_subprotocol(const http::Upgrade& upgrade) {
@@ -65,10 +59,12 @@ net::Task<Result<Tunnel::Next>> Tunnel::open() {
   CO_TRY(http::Request request, co_await exchange_.receive());
   if (arrival_.rate == Arrival::Rate::over)
     co_return Error{Reason::limit_handshake_rate, "handshakes from " + arrival_.peer.address.network()};
-  if (request.path().starts_with(well_known_prefix)) {
-    CO_TRY_OK(co_await answer_well_known(request));
+  if (request.path().starts_with(endpoint_prefix)) {
+    CO_TRY_OK(co_await serve_endpoint(arrival_, exchange_, request));
     co_return Next::nothing;
   }
+  if (request.content_length().value_or(0) != 0)
+    co_return Error{Reason::message_too_big, "a body where none is expected"};
   CO_TRY(http::Upgrade parsed, http::parse_upgrade(std::move(request)));
   upgrade_ = std::make_unique<const http::Upgrade>(std::move(parsed));
   const http::Upgrade& upgrade = *upgrade_;
@@ -93,19 +89,6 @@ net::Task<Result<Tunnel::Next>> Tunnel::open() {
   session_ = std::move(session);
   upstream_ = std::move(upstream);
   co_return Next::relay;
-}
-
-net::Task<Result<void>> Tunnel::answer_well_known(const http::Request& request) {
-  const bool known = request.path() == "/.sallyport/jwks.json" && arrival_.snapshot->routes.has_host(request.host());
-  if (!known) co_return Error{Reason::route_not_found, "no such endpoint below " + std::string(well_known_prefix)};
-  if (request.method() != "GET") co_return Error{Reason::http_method_not_allowed, "only GET"};
-  const http::Response answer{200,
-                              {{"Content-Type", "application/jwk-set+json"},
-                               {"Cache-Control", "public, max-age=300"},
-                               {"Access-Control-Allow-Origin", "*"}},
-                              arrival_.snapshot->assertion->jwks()};
-  co_await exchange_.answer(answer, exchange_.waiter());
-  co_return Result<void>();
 }
 
 net::Task<Result<auth::Identity>> Tunnel::prove(const auth::Evidence& evidence) {

@@ -31,7 +31,6 @@ class Tunnel {
 
   // read upgrade > route > origin > authenticate > admit > dial > 101. Nothing is next when the request was answered otherwise.
   net::Task<Result<Next>> open();
-  net::Task<Result<void>> answer_well_known(const http::Request& request);
   net::Task<Result<auth::Identity>> prove(const auth::Evidence& evidence);
   net::Task<Result<Upstream>> open_upstream(const http::Upgrade& upgrade, const Session& session,
                                             std::span<const http::DeflateParameters> deflate_offers);

@@ -122,6 +122,7 @@ struct Core : std::enable_shared_from_this<Core> {
   int on_invalid_header(const nghttp2_frame& frame);
   int on_frame(const nghttp2_frame& frame);
   int on_invalid_frame(const nghttp2_frame& frame);
+  bool keeps_body(Stream& stream, std::size_t more);
   int on_data(std::int32_t id, Bytes bytes);
   int on_stream_close(std::int32_t id, std::uint32_t code);
   ssize_t give_data(std::int32_t id, std::uint8_t* into, std::size_t size, std::uint32_t* flags);
@@ -429,12 +430,25 @@ int Core::on_invalid_frame(const nghttp2_frame& frame) {
   return 0;
 }
 
+// Whether `more` bytes of the body of a request that is no tunnel are wanted.
+bool Core::keeps_body(Stream& stream, std::size_t more) {
+  if (stream.answered_ || stream.body_too_big_) return false;
+  stream.body_size_ += more;
+  if (stream.body_size_ <= limits.body) return true;
+  stream.body_too_big_ = true;
+  nghttp2_session_consume_stream(ng, static_cast<std::int32_t>(stream.id_), stream.in_.size() - stream.in_taken_);
+  std::string().swap(stream.in_);
+  stream.in_taken_ = 0;
+  stream.report_readable();
+  return false;
+}
+
 int Core::on_data(std::int32_t id, Bytes bytes) {
   nghttp2_session_consume_connection(ng, bytes.size());
   Stream* const stream = find(id);
-  if (over || !stream || stream->failed_ || !stream->tunnel_) {
+  if (over || !stream || stream->failed_ || (!stream->tunnel_ && !keeps_body(*stream, bytes.size()))) {
     nghttp2_session_consume_stream(ng, id, bytes.size());
-  } else if (!stream->answered_) {
+  } else if (stream->tunnel_ && !stream->answered_) {
     condemn(id);
   } else {
     stream->in_.append(text_of(bytes));

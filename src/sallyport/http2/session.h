@@ -20,10 +20,11 @@ struct Core;
 }  // namespace detail
 
 /// What one connection may use. A stream beyond `streams` is refused; `idle` without a stream that keeps it ends the connection.
-/// Units: streams that are open at the same time; `head` for the fields of one request.
+/// Units: streams that are open at the same time; `head` for the fields of one request; `body` in bytes, of what is kept of a request's body.
 struct Limits {
   std::uint32_t streams = 100;
   http::Limits head;
+  std::size_t body = 0;
   Duration idle = std::chrono::seconds(30);
 };
 
@@ -43,6 +44,9 @@ class Stream final : public net::Stream {
   Result<http::Headers> take_fields();
   /// Whether the client sent the end of its side together with the request, or since.
   bool ended() const { return remote_ended_; }
+  /// Whether the request has a body beyond the limit, of which nothing is kept. Else read() yields the body of a request that is no
+  /// tunnel, until it is answered.
+  bool body_too_big() const { return body_too_big_; }
   /// Answers. What is written from then on is the body, or the frames.
   void respond(int status, const http::Headers& fields);
   /// From now on, and for as long as it lives, this stream keeps its connection. No other does: a stream that was refused, or that nobody
@@ -77,6 +81,8 @@ class Stream final : public net::Stream {
   std::size_t in_taken_ = 0;
   Bytes offered_;        // what write() has to give, while it runs
   bool tunnel_ = false;  // a CONNECT with a protocol
+  std::size_t body_size_ = 0;
+  bool body_too_big_ = false;
   bool answered_ = false;
   bool remote_ended_ = false;
   bool finishing_ = false;

@@ -377,6 +377,54 @@ TEST_CASE("http2: data before the answer ends the stream") {
   CHECK(scene.resets >= 1);
 }
 
+TEST_CASE("http2: the body of a request that is no tunnel is kept until it is answered, as far as the limit goes") {
+  Limits limits;
+  limits.body = 10;
+  Scene scene(limits);
+  Fields fields = {{":method", "POST"}, {":scheme", "https"}, {":authority", "a.test"}, {":path", "/"}};
+  const std::int32_t id = scene.client.open(fields);
+  scene.client.send(id, "hello");
+  scene.exchange();
+  REQUIRE(scene.streams.size() == 1);
+  Stream& stream = *scene.streams[0];
+  std::array<Byte, 1> none;
+
+  SUBCASE("whole") {
+    CHECK(scene.read(stream) == "hello");
+    CHECK(stream.read(none).status == IoStatus::would_block);
+    scene.client.send(id, "world");
+    scene.client.end(id);
+    scene.exchange();
+    CHECK(scene.read(stream) == "world");
+    CHECK(stream.read(none).status == IoStatus::end);
+    CHECK_FALSE(stream.body_too_big());
+  }
+  SUBCASE("beyond the limit nothing of it is kept, and more costs no room") {
+    scene.client.send(id, "world!");
+    scene.exchange();
+    CHECK(stream.body_too_big());
+    CHECK(stream.read(none).status == IoStatus::would_block);
+    for (int i = 0; i < 20; ++i) {
+      scene.client.send(id, std::string(16'384, 'x'));
+      scene.exchange();
+    }
+    CHECK(scene.client.sends[id].empty());
+    CHECK(stream.read(none).status == IoStatus::would_block);
+  }
+  SUBCASE("once it is answered it is dropped") {
+    stream.respond(200, {});
+    scene.client.send(id, "world");
+    scene.exchange();
+    CHECK(scene.read(stream) == "hello");
+  }
+  stream.respond(200, {});
+  stream.finish();
+  scene.exchange();
+  CHECK(scene.client.heard[id].status == "200");
+  CHECK(scene.client.heard[id].ended);
+  CHECK(scene.resets == 0);
+}
+
 TEST_CASE("http2: a header list beyond the limit is not kept") {
   Scene scene;
   Fields fields = connect_fields;

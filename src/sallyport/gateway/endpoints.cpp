@@ -1,0 +1,188 @@
+#include "sallyport/gateway/endpoints.h"
+
+#include <algorithm>
+#include <array>
+
+#include "sallyport/http/grammar.h"
+
+namespace sallyport::gateway {
+namespace {
+
+constexpr std::string_view allowed_headers =
+    "authorization, content-type, content-digest, dpop, signature, signature-input";
+constexpr std::string_view preflight_seconds = "600";
+
+net::Task<Result<http::Response>> give_keys(Call& call) {
+  co_return http::Response{200,
+                           {{"Content-Type", "application/jwk-set+json"}, {"Cache-Control", "public, max-age=300"}},
+                           call.arrival.snapshot->assertion->jwks()};
+}
+
+constexpr std::array all{
+    Endpoint{"/.sallyport/jwks.json", "GET", Takes::nothing, Pages::any, give_keys},
+};
+
+bool is_at(const Endpoint& endpoint, std::string_view path) {
+  return endpoint.path.ends_with('/') ? path.starts_with(endpoint.path) : path == endpoint.path;
+}
+
+Result<const Endpoint*> find_endpoint(std::string_view method, std::string_view path) {
+  std::string known;
+  for (const Endpoint& endpoint : all) {
+    if (!is_at(endpoint, path)) continue;
+    if (endpoint.method.empty() || endpoint.method == method) return &endpoint;
+    known.append(known.empty() ? "" : ", ").append(endpoint.method);
+  }
+  if (known.empty()) return Error{Reason::route_not_found, "no such endpoint below " + std::string(endpoint_prefix)};
+  return Error{Reason::http_method_not_allowed, "only " + known};
+}
+
+bool is_allowed_by(const Route& route, const http::Request& request) {
+  const auto proof = route.origins().check(request.headers(), request.authority());
+  return proof.ok() && *proof == http::OriginProof::allowed;
+}
+
+void add_cors(const Call& call, Pages pages, http::Headers& fields) {
+  if (pages == Pages::any) fields.add("Access-Control-Allow-Origin", "*");
+  if (pages != Pages::of_routes) return;
+  fields.add("Vary", "Origin");
+  const auto origin = call.request.headers().find("origin");
+  if (!origin || !is_allowed_page(call)) return;
+  fields.add("Access-Control-Allow-Origin", *origin);
+  fields.add("Access-Control-Allow-Credentials", "true");
+}
+
+/// The methods that pages may use on `path`; empty when none may.
+std::string page_methods(std::string_view path) {
+  std::string methods;
+  for (const Endpoint& endpoint : all) {
+    if (is_at(endpoint, path) && endpoint.pages == Pages::of_routes && !endpoint.method.empty())
+      methods.append(methods.empty() ? "" : ", ").append(endpoint.method);
+  }
+  return methods;
+}
+
+bool is_preflight(const http::Request& request) {
+  return request.method() == "OPTIONS" && request.headers().count("origin") > 0 &&
+         request.headers().count("access-control-request-method") > 0;
+}
+
+Result<http::Response> answer_preflight(const Call& call, std::string_view methods) {
+  if (!is_allowed_page(call)) return Error{Reason::origin_not_allowed, "a page asks what it may not"};
+  http::Response answer{204, {}, {}};
+  answer.fields.add("Access-Control-Allow-Methods", methods);
+  answer.fields.add("Access-Control-Allow-Headers", allowed_headers);
+  answer.fields.add("Access-Control-Max-Age", preflight_seconds);
+  return answer;
+}
+
+bool is_of_type(const http::Request& request, std::string_view type) {
+  const auto types = request.headers().find_all("content-type");
+  return types.size() == 1 &&
+         http::equal_ignoring_case(http::trimmed(types.front().substr(0, types.front().find(';'))), type);
+}
+
+Result<void> parse_body(Call& call, Takes takes, std::string_view body) {
+  switch (takes) {
+    case Takes::anything:
+      break;
+    case Takes::nothing:
+      if (!body.empty()) return Error{Reason::request_invalid, "a body where none is expected"};
+      break;
+    case Takes::json: {
+      if (body.empty()) break;
+      if (!is_of_type(call.request, "application/json"))
+        return Error{Reason::message_unsupported, "Content-Type is not application/json"};
+      TRY(call.json, json::parse(body));
+      if (!call.json.object()) return Error{Reason::request_invalid, "the body is no JSON object"};
+      break;
+    }
+    case Takes::form:
+      if (!is_of_type(call.request, "application/x-www-form-urlencoded"))
+        return Error{Reason::message_unsupported, "Content-Type is not application/x-www-form-urlencoded"};
+      TRY(call.form, http::parse_form(body));
+      break;
+  }
+  return {};
+}
+
+net::Task<Result<http::Response>> run(const Endpoint& endpoint, Exchange& exchange, Call& call) {
+  if (endpoint.takes != Takes::anything) {
+    CO_TRY(const std::string body, co_await exchange.receive_body(call.request));
+    CO_TRY_OK(parse_body(call, endpoint.takes, body));
+  }
+  co_return co_await endpoint.handle(call);
+}
+
+}  // namespace
+
+std::span<const Endpoint> endpoints() { return all; }
+
+net::Task<Result<void>> serve_endpoint(const Arrival& arrival, Exchange& exchange, const http::Request& request) {
+  if (!arrival.snapshot->routes.has_host(request.host()))
+    co_return Error{Reason::route_not_found, "no route of this host"};
+  Call call{arrival, exchange.waiter(), request};
+  Result<http::Response> answer = Error{Reason::internal_bug, ""};
+  Pages pages = Pages::of_routes;
+  const std::string methods = is_preflight(request) ? page_methods(request.path()) : std::string();
+  if (!methods.empty()) {
+    answer = answer_preflight(call, methods);
+  } else {
+    CO_TRY(const Endpoint* endpoint, find_endpoint(request.method(), request.path()));
+    pages = endpoint->pages;
+    answer = co_await run(*endpoint, exchange, call);
+  }
+  if (!answer.ok()) {
+    if (answer.error().reason == Reason::peer_gone) co_return answer.error();
+    report_refusal(arrival, answer.error(), call.route.get(), request.headers().find("origin"));
+    answer = error_answer(answer.error());
+  }
+  if (answer->fields.count("cache-control") == 0) answer->fields.add("Cache-Control", "no-store");
+  add_cors(call, pages, answer->fields);
+  co_await exchange.answer(*answer, exchange.waiter());
+  co_return Result<void>();
+}
+
+http::Response json_answer(int status, json::Object members) {
+  return {status,
+          {{"Content-Type", "application/json"}, {"Cache-Control", "no-store"}, {"X-Content-Type-Options", "nosniff"}},
+          json::dump(json::Value(std::move(members))) + "\n"};
+}
+
+http::Response error_answer(const Error& error) {
+  const Reason reason = told_reason(error.reason);
+  http::Response answer = http::make_refusal(reason);
+  const std::string_view told =
+      row(reason).http_status == 401 ? row(Reason::credential_missing).told : row(reason).told;
+  answer.body = json::dump(json::Object{{"error", told}, {"reason", row(reason).name}}) + "\n";
+  return answer;
+}
+
+Result<void> find_route(Call& call) {
+  const Routes& routes = call.arrival.snapshot->routes;
+  const json::Value* value = call.json.find("path");
+  if (value && !value->string()) return Error{Reason::request_invalid, "path is no text"};
+  if (const std::string* path = value ? value->string() : call.form.find("path")) {
+    Result<std::string> normal = http::parse_path(*path);
+    if (!normal.ok()) return Error{Reason::request_invalid, "path: " + normal.error().detail};
+    TRY(call.route, routes.match(call.request.host(), *normal));
+    return {};
+  }
+  const auto of_host = routes.of_host(call.request.host());
+  if (of_host.size() != 1) return Error{Reason::request_invalid, "path is missing, and the host has several routes"};
+  call.route = of_host.front();
+  return {};
+}
+
+// Which of the routes is meant stands in the body, so until that was read the pages of any of them are heard.
+bool is_allowed_page(const Call& call) {
+  if (call.route) return is_allowed_by(*call.route, call.request);
+  const auto routes = call.arrival.snapshot->routes.of_host(call.request.host());
+  return std::ranges::any_of(routes, [&](const auto& route) { return is_allowed_by(*route, call.request); });
+}
+
+net::Deadline auth_deadline(const Arrival& arrival) {
+  return arrival.deadline(arrival.snapshot->settings.limits.auth_timeout, Reason::auth_timeout);
+}
+
+}  // namespace sallyport::gateway
