@@ -10,7 +10,9 @@
 
 #include "sallyport/base/encoding.h"
 #include "sallyport/base/json.h"
+#include "sallyport/crypto/cipher.h"
 #include "sallyport/crypto/constant_time.h"
+#include "sallyport/crypto/derive.h"
 #include "sallyport/crypto/digest.h"
 #include "sallyport/crypto/hmac.h"
 #include "sallyport/crypto/private_key.h"
@@ -299,4 +301,72 @@ TEST_CASE("one key verifies on many threads at once") {
   }
   for (std::thread& thread : threads) thread.join();
   for (const int count : wrong) CHECK(count == 0);
+}
+
+TEST_CASE("HMAC with SHA-1 is RFC 2202's") {
+  CHECK(hex_encode(hmac_sha1(bytes_of(std::string(20, '\x0b')), bytes_of("Hi There"))) ==
+        "b617318655057264e28bc0b6fb378c8ef146be00");
+  CHECK(hex_encode(hmac_sha1(bytes_of("Jefe"), bytes_of("what do ya want for nothing?"))) ==
+        "effcdf6ae5eb2fa2d27416d5f184df9c259a7c79");
+  CHECK(hex_encode(hmac_sha1({}, {})) == "fbdb1d1b18aa6c08324b7d64b71fb76370690e1d");
+}
+
+TEST_CASE("PBKDF2 is RFC 6070's and RFC 7914's") {
+  CHECK(hex_encode(derive_pbkdf2(DerivationHash::sha1, bytes_of("password"), bytes_of("salt"), 4096, 20).bytes()) ==
+        "4b007901b765489abead49d926f721d065a429c1");
+  CHECK(hex_encode(derive_pbkdf2(DerivationHash::sha256, bytes_of("passwd"), bytes_of("salt"), 1, 64).bytes()) ==
+        "55ac046e56e3089fec1691c22544b605f94185216dde0465e68b9d57c20dacbc"
+        "49ca9cccf179b645991664b39d77ef317c71b845b1e30bd509112041d3a19783");
+}
+
+TEST_CASE("HKDF is RFC 5869's") {
+  const std::string secret(22, '\x0b');
+  CHECK(hex_encode(derive_hkdf_sha256(bytes_of(secret), bytes_of(hex_decode("000102030405060708090a0b0c").value()),
+                                      bytes_of(hex_decode("f0f1f2f3f4f5f6f7f8f9").value()), 42)
+                       .bytes()) ==
+        "3cb25f25faacd57a90434f64d0362f2a2d2d0a90cf1a5a4c5db02d56ecc4c5bf34007208d5b887185865");
+  CHECK(hex_encode(derive_hkdf_sha256(bytes_of(secret), {}, {}, 42).bytes()) ==
+        "8da4e775a563c18f715f802a063c5a31b8a11f5c5ee1879ec3454e5f3c738d2d9d201395faa4b61a96c8");
+}
+
+TEST_CASE("AES-GCM opens what was sealed and nothing else") {
+  const std::string key = hex_decode("feffe9928665731c6d6a8f9467308308").value();
+  const std::string nonce = hex_decode("cafebabefacedbaddecaf888").value();
+  const std::string plain =
+      hex_decode(
+          "d9313225f88406e5a55909c5aff5269a86a7a9531534f7da2e4c303d8a318a721c3c0c95956809532fcf0e2449a6b525"
+          "b16aedf5aa0de657ba637b39")
+          .value();
+  const std::string aad = hex_decode("feedfacedeadbeeffeedfacedeadbeefabaddad2").value();
+  // Test case 4 of the specification of GCM.
+  const Sealed sealed = seal_aes_gcm(bytes_of(key), bytes_of(nonce), bytes_of(aad), bytes_of(plain));
+  CHECK(hex_encode(bytes_of(sealed.tag)) == "5bc94fbc3221a5db94fae95ae7121a47");
+  const auto open = [&](std::string_view with, std::string_view text, std::string_view tag) {
+    return open_aes_gcm(bytes_of(key), bytes_of(with), bytes_of(aad), bytes_of(text), bytes_of(tag));
+  };
+  CHECK(open(nonce, sealed.text, sealed.tag) == plain);
+  std::string other = sealed.text;
+  other[0] = static_cast<char>(other[0] ^ 1);
+  CHECK(!open(nonce, other, sealed.tag));
+  CHECK(!open(nonce, sealed.text, std::string_view(sealed.tag).substr(0, 12)));
+  CHECK(!open(nonce, sealed.text, ""));
+  CHECK(!open(nonce.substr(1), sealed.text, sealed.tag));
+  CHECK(!open_aes_gcm(bytes_of(key), bytes_of(nonce), {}, bytes_of(sealed.text), bytes_of(sealed.tag)));
+  const Sealed nothing = seal_aes_gcm(bytes_of(key), bytes_of(nonce), bytes_of(aad), {});
+  CHECK(open(nonce, nothing.text, nothing.tag) == "");
+}
+
+TEST_CASE("AES-CBC decrypts what was encrypted") {
+  // NIST SP 800-38A F.2.1, the padding block added.
+  const std::string key = hex_decode("2b7e151628aed2a6abf7158809cf4f3c").value();
+  const std::string iv = hex_decode("000102030405060708090a0b0c0d0e0f").value();
+  const std::string plain = hex_decode("6bc1bee22e409f96e93d7e117393172a").value();
+  const std::string sealed = encrypt_aes_cbc(bytes_of(key), bytes_of(iv), bytes_of(plain));
+  CHECK(hex_encode(bytes_of(sealed)).starts_with("7649abac8119b246cee98e9b12e9197d"));
+  CHECK(decrypt_aes_cbc(bytes_of(key), bytes_of(iv), bytes_of(sealed)) == plain);
+  CHECK(!decrypt_aes_cbc(bytes_of(key), bytes_of(iv), bytes_of(sealed.substr(1))));
+  CHECK(!decrypt_aes_cbc(bytes_of(key), bytes_of(iv), bytes_of(sealed.substr(0, 16))));
+  CHECK(!decrypt_aes_cbc(bytes_of(key), bytes_of(iv), {}));
+  CHECK(!decrypt_aes_cbc(bytes_of(key), bytes_of(iv.substr(1)), bytes_of(sealed)));
+  CHECK(decrypt_aes_cbc(bytes_of(key), bytes_of(iv), bytes_of(encrypt_aes_cbc(bytes_of(key), bytes_of(iv), {}))) == "");
 }

@@ -64,4 +64,15 @@ Sha256 hmac_sha256(Bytes key, Bytes data) {
   return out;
 }
 
+std::array<Byte, 20> hmac_sha1(Bytes key, Bytes data) {
+  const ErrorQueueGuard guard;
+  std::array<Byte, 20> out{};
+  constexpr Byte nothing = 0;
+  std::size_t length = 0;
+  SALLYPORT_CHECK(EVP_Q_mac(nullptr, "HMAC", nullptr, "SHA1", nullptr, key.empty() ? &nothing : key.data(), key.size(),
+                            data.data(), data.size(), out.data(), out.size(), &length) != nullptr);
+  SALLYPORT_CHECK(length == out.size());
+  return out;
+}
+
 }  // namespace sallyport::crypto
