@@ -31,6 +31,7 @@ enum class Retry : std::uint8_t {
   X(http2_idle,                "http2.idle",                408, 1001, later, "no stream for too long") \
   X(route_not_found,           "route.not_found",           404, 1008, never, "no such endpoint") \
   X(tls_failed,                "tls.failed",                400, 1002, never, "TLS handshake failed") \
+  X(proxy_malformed,           "proxy.malformed",           400, 1002, never, "PROXY header expected") \
   X(origin_not_allowed,        "origin.not_allowed",        403, 4403, never, "origin not allowed") \
   X(origin_missing,            "origin.missing",            403, 4403, never, "origin required for this credential") \
   X(credential_missing,        "credential.missing",        401, 4401, renew, "credential required") \
