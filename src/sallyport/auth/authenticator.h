@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "sallyport/auth/identity.h"
+#include "sallyport/crypto/client_authorities.h"
 #include "sallyport/crypto/random.h"
 #include "sallyport/http/forward.h"
 #include "sallyport/http/origin.h"
@@ -24,6 +25,8 @@ namespace sallyport::auth {
 struct Peer {
   net::Endpoint address;
   std::string_view tls_version;  ///< empty: no TLS
+  /// What the client has proved to be theirs in the TLS handshake, here or with a proxy that is trusted. Null: none.
+  std::shared_ptr<const crypto::ClientCertificate> certificate;
 };
 
 /// Everything that an authenticator may look at.

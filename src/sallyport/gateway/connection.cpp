@@ -49,6 +49,7 @@ net::Task<Result<void>> Connection::secure() {
   const net::Deadline by = arrival_.deadline(arrival_.snapshot->settings.limits.tls_timeout, Reason::tls_failed);
   CO_TRY_OK(co_await net::handshake(waiter_, *tls_, by));
   arrival_.peer.tls_version = tls_->version();
+  arrival_.peer.certificate = tls_->client_certificate();
   arrival_.shard.metrics.tls_handshakes.add();
   if (tls_->resumed()) arrival_.shard.metrics.tls_resumed.add();
   co_return Result<void>();

@@ -151,6 +151,7 @@ void Http2Connection::on_request(std::unique_ptr<http2::Stream> stream) {
   if (!admitted.ok()) return;
   Arrival arrival = std::move(admitted).value();
   arrival.peer.tls_version = arrival_.peer.tls_version;
+  arrival.peer.certificate = arrival_.peer.certificate;
   shard_.loop().spawn(serve_stream(std::make_unique<Visit>(std::move(arrival), std::move(stream), pending_)));
 }
 

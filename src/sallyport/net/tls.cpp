@@ -13,8 +13,8 @@ namespace sallyport::net {
 namespace {
 
 // Above the longest certificate chain that OpenSSL takes; and above the longest record with what may come before it.
-constexpr std::size_t most_for_handshake = 128 * 1024;
-constexpr std::size_t most_without_data = 32 * 1024;
+constexpr std::uint32_t most_for_handshake = 128 * 1024;
+constexpr std::uint32_t most_without_data = 32 * 1024;
 
 std::string openssl_error() {
   const unsigned long code = ERR_peek_last_error();
@@ -51,8 +51,8 @@ int bio_read(BIO* bio, char* data, int length) {
   auto& wire = *static_cast<detail::TlsWire*>(BIO_get_data(bio));
   BIO_clear_retry_flags(bio);
   if (wire.left == 0) return -1;
-  const ssize_t count = ::recv(wire.fd, data, std::min(static_cast<std::size_t>(length), wire.left), 0);
-  if (count > 0) wire.left -= static_cast<std::size_t>(count);
+  const ssize_t count = ::recv(wire.fd, data, std::min(static_cast<std::uint32_t>(length), wire.left), 0);
+  if (count > 0) wire.left -= static_cast<std::uint32_t>(count);
   if (count < 0 && (errno == EAGAIN || errno == EINTR)) BIO_set_retry_read(bio);
   if (count == 0) BIO_set_flags(bio, BIO_FLAGS_IN_EOF);
   return static_cast<int>(count);
@@ -122,6 +122,79 @@ int choose_protocol(SSL*, const unsigned char** out, unsigned char* out_length, 
   return SSL_TLSEXT_ERR_OK;
 }
 
+// What was found out about a client's certificate; kept with the connection of whoever presented one, and nobody else's.
+using ClientProof = Result<std::shared_ptr<const crypto::ClientCertificate>>;
+
+int client_proof_index() {
+  static const int index = SSL_get_ex_new_index(
+      0, nullptr, nullptr, nullptr,
+      +[](void*, void* proof, CRYPTO_EX_DATA*, int, long, void*) { delete static_cast<ClientProof*>(proof); });
+  return index;
+}
+
+const ClientProof* client_proof_of(const SSL* ssl) {
+  return static_cast<const ClientProof*>(SSL_get_ex_data(ssl, client_proof_index()));
+}
+
+// What decides the alert that the client gets.
+int verify_code_of(Reason reason) {
+  switch (reason) {
+    case Reason::credential_expired:
+      return X509_V_ERR_CERT_HAS_EXPIRED;
+    case Reason::credential_revoked:
+      return X509_V_ERR_CERT_REVOKED;
+    case Reason::keys_unavailable:
+      return X509_V_ERR_UNABLE_TO_GET_CRL;
+    default:
+      return X509_V_ERR_CERT_UNTRUSTED;
+  }
+}
+
+ClientProof prove_client(X509_STORE_CTX* context, const crypto::ClientAuthorities& authorities) {
+  std::vector<std::string> chain;
+  const STACK_OF(X509)* presented = X509_STORE_CTX_get0_untrusted(context);
+  for (int i = 0; i < sk_X509_num(presented); ++i) {
+    std::string& der = chain.emplace_back();
+    const X509* certificate = sk_X509_value(presented, i);
+    der.resize(static_cast<std::size_t>(std::max(i2d_X509(certificate, nullptr), 0)));
+    auto* at = reinterpret_cast<unsigned char*>(der.data());
+    i2d_X509(certificate, &at);
+  }
+  return authorities.verify(std::move(chain), SystemClock().wall());
+}
+
+// In place of OpenSSL's own: lists and authorities may have been read anew since the listener's context was made.
+int verify_client(X509_STORE_CTX* context, void* authorities) {
+  auto* ssl = static_cast<SSL*>(X509_STORE_CTX_get_ex_data(context, SSL_get_ex_data_X509_STORE_CTX_idx()));
+  try {
+    auto proof = std::make_unique<ClientProof>(
+        prove_client(context, *static_cast<const crypto::ClientAuthorities*>(authorities)));
+    const int code = proof->ok() ? X509_V_OK : verify_code_of(proof->error().reason);
+    X509_STORE_CTX_set_error(context, code);
+    if (SSL_set_ex_data(ssl, client_proof_index(), proof.get()) != 1) return 0;
+    proof.release();
+    return code == X509_V_OK ? 1 : 0;
+  } catch (const std::exception&) {
+    X509_STORE_CTX_set_error(context, X509_V_ERR_UNSPECIFIED);
+    return 0;
+  }
+}
+
+Result<void> ask_for_certificates(SSL_CTX* context, const ClientCertificates& clients) {
+  const std::string& file = clients.authorities->trust().ca_file;
+  STACK_OF(X509_NAME)* names = SSL_load_client_CA_file(file.c_str());
+  if (!names) return Error{Reason::config_invalid, "authorities '" + file + "': " + openssl_error()};
+  SSL_CTX_set_client_CA_list(context, names);
+  const bool required = clients.demand == ClientCertificates::Demand::require;
+  SSL_CTX_set_verify(context, SSL_VERIFY_PEER | (required ? SSL_VERIFY_FAIL_IF_NO_PEER_CERT : 0), nullptr);
+  SSL_CTX_set_cert_verify_callback(context, verify_client,
+                                   const_cast<crypto::ClientAuthorities*>(clients.authorities.get()));
+  SSL_CTX_set_options(context, SSL_OP_NO_TICKET);
+  SSL_CTX_set_num_tickets(context, 0);
+  SSL_CTX_set_security_level(context, 2);
+  return {};
+}
+
 SSL* make_ssl(SSL_CTX* context, detail::TlsWire& wire) {
   SSL* ssl = SSL_new(context);
   BIO* bio = BIO_new(socket_method());
@@ -134,9 +207,11 @@ SSL* make_ssl(SSL_CTX* context, detail::TlsWire& wire) {
 
 }  // namespace
 
-Result<std::shared_ptr<const ServerTls>> ServerTls::load(const std::vector<CertificateFiles>& files, Alpn alpn) {
+Result<std::shared_ptr<const ServerTls>> ServerTls::load(const std::vector<CertificateFiles>& files, Alpn alpn,
+                                                         ClientCertificates clients) {
   if (files.empty()) return Error{Reason::config_invalid, "no certificate"};
   std::shared_ptr<ServerTls> tls(new ServerTls());
+  tls->authorities_ = clients.authorities;
   for (const CertificateFiles& file : files) {
     TRY(SSL_CTX * context, make_context(TLS_server_method()));
     tls->entries_.push_back({context, nullptr});
@@ -158,6 +233,7 @@ Result<std::shared_ptr<const ServerTls>> ServerTls::load(const std::vector<Certi
     SSL_CTX_set_num_tickets(context, 1);
     static constexpr unsigned char id[] = "sallyport";
     SSL_CTX_set_session_id_context(context, id, sizeof id - 1);
+    if (clients.authorities) TRY_OK(ask_for_certificates(context, clients));
     const std::string_view& ours = alpn == Alpn::http1 ? only_http1 : http2_or_http1;
     SSL_CTX_set_alpn_select_cb(context, choose_protocol, const_cast<std::string_view*>(&ours));
     SSL_CTX_set_tlsext_servername_arg(context, tls.get());
@@ -253,9 +329,16 @@ IoResult TlsStream::handshake() {
 }
 
 std::string TlsStream::handshake_error() const {
+  if (const ClientProof* proof = client_proof_of(ssl_); proof && !proof->ok())
+    return "client " + proof->error().detail + " (" + std::string(row(proof->error().reason).name) + ")";
   const long verdict = SSL_get_verify_result(ssl_);
   if (verdict != X509_V_OK) return X509_verify_cert_error_string(verdict);
   return ERR_peek_last_error() != 0 ? openssl_error() : "connection closed";
+}
+
+std::shared_ptr<const crypto::ClientCertificate> TlsStream::client_certificate() const {
+  const ClientProof* proof = established_ ? client_proof_of(ssl_) : nullptr;
+  return proof && proof->ok() ? **proof : nullptr;
 }
 
 std::string_view TlsStream::version() const { return SSL_get_version(ssl_); }

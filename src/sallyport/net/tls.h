@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "sallyport/crypto/client_authorities.h"
 #include "sallyport/net/socket.h"
 
 struct ssl_st;
@@ -21,14 +22,25 @@ struct CertificateFiles {
 /// What a server speaks: of what a client offers the best, and with who offers none of it no connection comes about (RFC 7301 §3.2).
 enum class Alpn : std::uint8_t { http1, http2_or_http1 };
 
+/// Whether clients are asked for a certificate. One that is presented must hold, whatever is demanded.
+struct ClientCertificates {
+  enum class Demand : std::uint8_t {
+    require,  ///< no connection without one
+    request,  ///< who has none goes on without
+  };
+  std::shared_ptr<const crypto::ClientAuthorities> authorities;  ///< null: nobody is asked
+  Demand demand = Demand::require;
+};
+
 /// What a listener presents: one or more certificates, chosen by the name that the client asks for (SNI); a client that asks
 /// for no name or for one nobody has gets the first. Immutable, shared by all loops; a reload makes a new one.
 class ServerTls {
  public:
   /// Reads the files. Errors: `config.invalid` naming the file and what is wrong (unreadable, no PEM, key of another
-  /// certificate).
+  /// certificate). Where clients are asked for certificates, no session is resumed: each connection proves the key anew and is judged
+  /// by the revocation lists of the moment.
   static Result<std::shared_ptr<const ServerTls>> load(const std::vector<CertificateFiles>& files,
-                                                       Alpn alpn = Alpn::http1);
+                                                       Alpn alpn = Alpn::http1, ClientCertificates clients = {});
   ~ServerTls();
   ServerTls(const ServerTls&) = delete;
   ServerTls& operator=(const ServerTls&) = delete;
@@ -43,6 +55,7 @@ class ServerTls {
     void* certificate;
   };
   std::vector<Entry> entries_;
+  std::shared_ptr<const crypto::ClientAuthorities> authorities_;
 };
 
 /// How outbound connections verify the other side: always, against the system's authorities or the given file.
@@ -65,9 +78,9 @@ namespace detail {
 /// The socket as OpenSSL reads it.
 struct TlsWire {
   int fd;
-  std::size_t left;   ///< bytes that may still be taken from it before something must come of them
-  bool more = false;  ///< another record follows at once, so that the kernel may wait for it and send both together
+  std::uint32_t left;  ///< bytes that may still be taken from it before something must come of them
   const ssl_st* ssl = nullptr;
+  bool more = false;  ///< another record follows at once, so that the kernel may wait for it and send both together
 };
 
 }  // namespace detail
@@ -88,6 +101,9 @@ class TlsStream final : public SocketStream {
   /// `TLSv1.3`, for logs.
   std::string_view version() const;
   bool resumed() const;
+  /// The client's, when it was asked for one and presented it: its chain was verified, and its key signed this handshake. Null before
+  /// the handshake is done and where there is none.
+  std::shared_ptr<const crypto::ClientCertificate> client_certificate() const;
   /// What was agreed upon by ALPN, `h2` say; empty when the client offered nothing.
   std::string_view protocol() const;
 

@@ -13,6 +13,8 @@
 #include <string>
 #include <vector>
 
+#include "sallyport/base/encoding.h"
+#include "sallyport/crypto/test_authority.h"
 #include "sallyport/net/loopback.h"
 #include "sallyport/net/test_certificates.h"
 
@@ -124,6 +126,16 @@ class RawClient {
 
   void name(const char* server_name) { name_ = server_name; }
   void protocols(std::string_view wire) { protocols_ = wire; }
+  // Signs with the key of `own`, whatever certificate that is; `others` go behind it.
+  void present(const crypto::testing::IssuedCertificate& own, const std::vector<std::string>& others = {}) {
+    const auto certificate = crypto::parse_x509(bytes_of(own.der));
+    REQUIRE(SSL_CTX_use_certificate(context_, certificate.get()) == 1);
+    const crypto::OwnedBio bio(BIO_new_mem_buf(own.key_pem.data(), static_cast<int>(own.key_pem.size())));
+    const crypto::OwnedKey key(PEM_read_bio_PrivateKey(bio.get(), nullptr, nullptr, nullptr));
+    REQUIRE(SSL_CTX_use_PrivateKey(context_, key.get()) == 1);
+    for (const std::string& other : others)
+      REQUIRE(SSL_CTX_add0_chain_cert(context_, crypto::parse_x509(bytes_of(other)).release()) == 1);
+  }
   void ciphers(const char* list) { REQUIRE(SSL_CTX_set_cipher_list(context_, list) == 1); }
   void groups(const char* list) { REQUIRE(SSL_CTX_set1_groups_list(context_, list) == 1); }
 
@@ -591,6 +603,120 @@ TEST_CASE("tls: the failure of one connection is not told by another") {
   std::array<Byte, 16> buffer;
   CHECK(good.server->stream.read(buffer).status == IoStatus::would_block);
   CHECK(good.server->stream.write(bytes_of("x")).status == IoStatus::ok);
+}
+
+namespace {
+
+using Demand = ClientCertificates::Demand;
+
+// An authority for clients, and a listener that asks for what it issues.
+struct Clients {
+  std::shared_ptr<const ServerTls> listener(Demand demand, crypto::ClientTrust trust = {}) {
+    trust.ca_file = certificates().write("clients.pem", root.pem());
+    auto loaded = crypto::ClientAuthorities::load(trust);
+    REQUIRE_MESSAGE(loaded.ok(), loaded.error().detail);
+    authorities = std::move(*loaded);
+    auto tls = ServerTls::load({certificates().issue("DNS:chat.test")}, Alpn::http1, {authorities, demand});
+    REQUIRE_MESSAGE(tls.ok(), tls.error().detail);
+    return std::move(tls).value();
+  }
+  crypto::testing::TestAuthority root;
+  std::shared_ptr<crypto::ClientAuthorities> authorities;
+};
+
+}  // namespace
+
+TEST_CASE("tls: a client's certificate is asked for, verified, and shown") {
+  Clients clients;
+  const auto tls = clients.listener(Demand::require);
+  const auto issued = clients.root.issue();
+  for (const int version : {TLS1_2_VERSION, TLS1_3_VERSION}) {
+    CAPTURE(version);
+    RawClient client(version, version);
+    client.present(issued);
+    REQUIRE(client.connect(tls).ok());
+    const auto shown = client.server().client_certificate();
+    REQUIRE(shown);
+    CHECK((*shown)->subject == "CN=device-1,O=Example");
+    CHECK(hex_encode((*shown)->thumbprint) == hex_encode(crypto::sha256(bytes_of(issued.der))));
+    // What was proved once is not taken on trust by the next connection.
+    REQUIRE(client.connect(tls).ok());
+    CHECK_FALSE(client.resumed());
+    CHECK(client.server().client_certificate());
+  }
+}
+
+TEST_CASE("tls: without a certificate") {
+  Clients clients;
+  for (const int version : {TLS1_2_VERSION, TLS1_3_VERSION}) {
+    CAPTURE(version);
+    RawClient client(version, version);
+    const Result<void> required = client.connect(clients.listener(Demand::require));
+    REQUIRE(refused(required, Reason::tls_failed));
+    CHECK(contains(required.error().detail, "peer did not return a certificate"));
+    const auto asking = clients.listener(Demand::request);
+    REQUIRE(client.connect(asking).ok());
+    CHECK(!client.server().client_certificate());
+    REQUIRE(client.connect(asking).ok());
+    CHECK_FALSE(client.resumed());
+  }
+}
+
+TEST_CASE("tls: a certificate that does not hold ends the handshake, even where none is needed") {
+  Clients clients;
+  crypto::testing::TestAuthority stranger(std::time(nullptr), crypto::testing::TestAuthority::root_spec("Others"));
+  crypto::testing::CertificateSpec expired;
+  expired.until = -10;
+  crypto::testing::CertificateSpec for_servers;
+  for_servers.extended_usage = "serverAuth";
+  struct Row {
+    crypto::testing::IssuedCertificate certificate;
+    std::string_view words;
+  };
+  for (const Row& row : {Row{stranger.issue(), "unable to get local issuer certificate (credential.invalid)"},
+                         Row{clients.root.issue(expired), "certificate has expired (credential.expired)"},
+                         Row{clients.root.issue(for_servers), "unsuitable certificate purpose (credential.invalid)"}}) {
+    for (const Demand demand : {Demand::require, Demand::request}) {
+      RawClient client;
+      client.present(row.certificate);
+      const Result<void> result = client.connect(clients.listener(demand));
+      REQUIRE(refused(result, Reason::tls_failed));
+      INFO(result.error().detail);
+      CHECK(contains(result.error().detail, row.words));
+      CHECK(!client.server().client_certificate());
+    }
+  }
+}
+
+TEST_CASE("tls: intermediates come with the client") {
+  Clients clients;
+  const auto tls = clients.listener(Demand::require);
+  crypto::testing::TestAuthority below(clients.root, crypto::testing::TestAuthority::root_spec("Below"));
+  const auto issued = below.issue();
+  RawClient alone;
+  alone.present(issued);
+  CHECK(refused(alone.connect(tls), Reason::tls_failed));
+  RawClient whole;
+  whole.present(issued, {below.der()});
+  CHECK(whole.connect(tls).ok());
+}
+
+TEST_CASE("tls: a list that is replaced refuses the next handshake and is heard of by who is connected") {
+  Clients clients;
+  const auto issued = clients.root.issue();
+  crypto::ClientTrust trust;
+  trust.crl_file = certificates().write("clients.crl", clients.root.revoke({}));
+  const auto tls = clients.listener(Demand::require, trust);
+  RawClient client;
+  client.present(issued);
+  REQUIRE(client.connect(tls).ok());
+  const auto shown = client.server().client_certificate();
+  certificates().write("clients.crl", clients.root.revoke({issued.der}));
+  REQUIRE(clients.authorities->refresh().value());
+  const Result<void> again = client.connect(tls);
+  REQUIRE(refused(again, Reason::tls_failed));
+  CHECK(contains(again.error().detail, "certificate revoked (credential.revoked)"));
+  CHECK(shown->verify_again(SystemClock().wall()).error().reason == Reason::credential_revoked);
 }
 
 TEST_CASE("tls: files that cannot be served are refused by name") {
