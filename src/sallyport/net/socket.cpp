@@ -9,6 +9,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstring>
 
@@ -218,6 +220,22 @@ void Readiness::on_io(std::uint32_t epoll_events) {
     tied_ = false;
   }
   if (wake_ && bits != 0) wake_->raise(bits);
+}
+
+IoResult SocketStream::peek(MutableBytes into) {
+  const ssize_t count = ::recv(fd_.get(), into.data(), into.size(), MSG_PEEK);
+  if (count > 0) return {IoStatus::ok, static_cast<std::size_t>(count)};
+  if (count == 0) return {IoStatus::end};
+  return from_errno();
+}
+
+void SocketStream::skip(std::size_t count) {
+  std::array<Byte, 512> taken;
+  while (count > 0) {
+    const ssize_t got = ::recv(fd_.get(), taken.data(), std::min(count, taken.size()), 0);
+    SALLYPORT_CHECK(got > 0);
+    count -= static_cast<std::size_t>(got);
+  }
 }
 
 IoResult PlainStream::read(MutableBytes into) {

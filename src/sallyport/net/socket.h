@@ -107,6 +107,12 @@ class SocketStream : public Stream {
   void pause_reading() override { readiness_.pause_reading(); }
   void resume_reading() override { readiness_.resume_reading(); }
 
+  /// What stands before all else, in front of TLS too: shows what is there without taking it, and takes it. Only before the first
+  /// read, write or TLS handshake.
+  IoResult peek(MutableBytes into);
+  /// `count` bytes that peek() has shown.
+  void skip(std::size_t count);
+
  protected:
   SocketStream(Loop& loop, Fd fd) : fd_(std::move(fd)), readiness_(loop, fd_.get()) {}
   Fd fd_;
