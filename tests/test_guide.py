@@ -92,22 +92,24 @@ ISSUER = {
 
 
 PLUG_PAGES = [page for folder in ("auth", "protocol") for page in (ROOT / "src/sallyport" / folder).glob("*/README.md")]
-ROUTE_PAGES = [ROOT / "docs/guide" / name for name in ("messages.md", "compression.md")]
+ROUTE_PAGES = [ROOT / "docs/guide" / name for name in ("messages.md", "compression.md", "timing.md")]
 
 
 @pytest.mark.parametrize("page", sorted(str(page.relative_to(ROOT)) for page in [*PLUG_PAGES, *ROUTE_PAGES]))
 def test_configuration_of_a_plug(page, tmp_path):
     """What a plug's README or a page on routes shows is set into a whole configuration, which must hold."""
-    [shown] = [yaml.safe_load(text) for language, text in blocks(page) if language == "yaml"]
-    route = shown.pop("routes", [{}])[0]
-    of_route = {key: shown.pop(key) for key in ("authenticate", "compression", "messages") if key in shown}
-    route = {"authenticate": [{"opaque": {}}], **ROUTE, **route, **of_route}
-    configuration = {
-        "listen": [{"address": "127.0.0.1:0"}],
-        "store": {"memory": {}},
-        "issuers": [ISSUER],
-        "routes": [route],
-        **shown,
-    }
-    (tmp_path / "sallyport.yaml").write_text(yaml.safe_dump(configuration))
-    run("sallyport check --config sallyport.yaml", tmp_path)
+    shown_there = [yaml.safe_load(text) for language, text in blocks(page) if language == "yaml"]
+    assert shown_there
+    for shown in shown_there:
+        route = shown.pop("routes", [{}])[0]
+        of_route = {key: shown.pop(key) for key in ("authenticate", "compression", "messages") if key in shown}
+        route = {"authenticate": [{"opaque": {}}], **ROUTE, **route, **of_route}
+        configuration = {
+            "listen": [{"address": "127.0.0.1:0"}],
+            "store": {"memory": {}},
+            "issuers": [ISSUER],
+            "routes": [route],
+            **shown,
+        }
+        (tmp_path / "sallyport.yaml").write_text(yaml.safe_dump(configuration))
+        run("sallyport check --config sallyport.yaml", tmp_path)

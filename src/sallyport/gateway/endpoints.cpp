@@ -4,6 +4,7 @@
 #include <array>
 
 #include "sallyport/http/grammar.h"
+#include "sallyport/net/call.h"
 
 namespace sallyport::gateway {
 namespace {
@@ -18,7 +19,37 @@ net::Task<Result<http::Response>> give_keys(Call& call) {
                            call.arrival.snapshot->assertion->jwks()};
 }
 
+net::Task<Result<bool>> vouch_on(Shard& shard, std::string code, std::string route, auth::Identity identity) {
+  co_return shard.lobby.vouch(code, route, std::move(identity));
+}
+
+// Whoever calls says who they are, as in a handshake, and names by its code a socket that waits for that.
+net::Task<Result<http::Response>> bind_socket(Call& call) {
+  CO_TRY_OK(find_route(call));
+  const std::string* code = call.json.find_string("code");
+  if (!code) co_return Error{Reason::request_invalid, "code is missing"};
+  if (call.route->settings().timing != Timing::out_of_band)
+    co_return Error{Reason::request_invalid, "no socket of this route waits to be bound"};
+  CO_TRY(const auto origin, call.route->origins().check(call.request.headers(), call.request.authority()));
+  Shard& here = call.arrival.shard;
+  auth::Here services = here.here();
+  const auth::Evidence evidence{&call.request, origin, call.arrival.peer};
+  const net::Deadline by = auth_deadline(call.arrival);
+  CO_TRY(const auth::Identity identity, co_await call.route->chain().authenticate(evidence, services, by));
+  CO_TRY_OK(here.shared.revocations.check(identity, {}));
+  for (Shard* shard : here.shared.shards) {
+    const auto vouch = [shard, code = *code, route = call.route->name(), identity] {
+      return vouch_on(*shard, code, route, identity);
+    };
+    auto vouching = net::call_on<bool>(shard->loop(), here.loop(), vouch, by);
+    CO_TRY(const bool vouched, co_await vouching);
+    if (vouched) co_return http::Response{204, {}, {}};
+  }
+  co_return Error{Reason::request_not_found, "no socket waits with this code"};
+}
+
 constexpr std::array all{
+    Endpoint{"/.sallyport/bind", "POST", Takes::json, Pages::of_routes, bind_socket},
     Endpoint{"/.sallyport/jwks.json", "GET", Takes::nothing, Pages::any, give_keys},
 };
 

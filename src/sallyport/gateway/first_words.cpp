@@ -6,13 +6,20 @@
 namespace sallyport::gateway {
 namespace {
 
-constexpr int most_pings = 8;
+constexpr int most_control_frames = 8;
 constexpr std::size_t read_size = 4096;
 
 }  // namespace
 
-FirstWords::FirstWords(const Exchange& exchange, std::size_t most)
-    : exchange_(exchange), assembler_(ws::Role::client, {.message_size = most, .frames = 64}) {}
+FirstWords::FirstWords(Exchange& exchange, std::size_t most)
+    : exchange_(exchange),
+      assembler_(ws::Role::client, {.message_size = most, .frames = 64}),
+      received_(text_of(exchange.early())) {
+  assembler_.feed(bytes_of(received_));
+  exchange_.stream().resume_reading();
+}
+
+FirstWords::~FirstWords() { exchange_.stream().pause_reading(); }
 
 net::Task<Result<FirstWords::Message>> FirstWords::next(net::Deadline deadline, std::uint32_t wake_bits) {
   net::Waiter& waiter = exchange_.waiter();
@@ -31,7 +38,7 @@ net::Task<Result<FirstWords::Message>> FirstWords::next(net::Deadline deadline, 
     if (read.status == net::IoStatus::ok) {
       const Bytes fresh = Bytes(bytes).first(read.bytes);
       received_.append(text_of(fresh));
-      assembler_.feed(fresh);
+      assembler_.feed(fresh);  // from the buffer here: what is fed may not move until it is taken in
     } else if (read.status == net::IoStatus::would_block) {
       CO_TRY(const std::uint32_t raised, co_await waiter.wait_for(net::Waiter::readable | wake_bits, deadline));
       if (raised & wake_bits) co_return Message{};
@@ -45,13 +52,17 @@ net::Task<Result<FirstWords::Message>> FirstWords::next(net::Deadline deadline, 
 Result<std::optional<FirstWords::Message>> FirstWords::look() {
   for (;;) {
     TRY(const ws::Unit unit, assembler_.next());
-    if (unit.kind == ws::Unit::Kind::need_more) return std::optional<Message>();
+    if (unit.kind == ws::Unit::Kind::need_more) {
+      received_.erase(0, std::exchange(taken_, 0));
+      return std::optional<Message>();
+    }
     taken_ += unit.wire.size();
+    if (unit.is_control() && ++control_frames_ > most_control_frames)
+      return Error{Reason::limit_message_rate, "control frames instead of a credential"};
     std::vector<Byte> plain(unit.payload_size);
     const Bytes content = unit.unmask_into(plain);
     switch (unit.kind) {
       case ws::Unit::Kind::ping:
-        if (++pings_ > most_pings) return Error{Reason::limit_message_rate, "pings instead of a credential"};
         ws::append_pong(answer_, content);
         break;
       case ws::Unit::Kind::close: {

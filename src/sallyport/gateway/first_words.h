@@ -7,17 +7,18 @@
 
 namespace sallyport::gateway {
 
-/// What a client says inside a socket before it has proved who it is: read by itself, up to its first message and no further.
+/// What a client says inside a socket before it has proved who it is: read by itself, up to its first message and no further. While it lives the exchange's stream is read.
 class FirstWords {
  public:
   /// Units: `most` payload bytes of that message. Lifetime: `exchange` outlives it.
-  FirstWords(const Exchange& exchange, std::size_t most);
+  FirstWords(Exchange& exchange, std::size_t most);
+  ~FirstWords();
 
   struct Message {
     ws::Unit::Kind kind = ws::Unit::Kind::need_more;
     std::string content;
   };
-  /// The first message. Pings are answered, a few of them; a close frame is answered and ends it.
+  /// The first message, at most once. Pings are answered, a few of them; a close frame is answered and ends it.
   /// Trust:    the content is hostile, except that a text is UTF-8.
   /// Suspends: until `deadline`, or one of `wake_bits` is raised on the exchange's Wake; then the kind is need_more.
   /// Errors:   `deadline.late`, the interruption, `peer.gone`, `peer.closed`, those of ws::Assembler, `limit.message_rate`.
@@ -32,7 +33,7 @@ class FirstWords {
   ws::Assembler assembler_;
   std::string received_;
   std::size_t taken_ = 0;  // of what was received, by whole units
-  int pings_ = 0;
+  int control_frames_ = 0;
   std::string answer_;  // to be written
 };
 

@@ -114,11 +114,11 @@ Result<void> Gateway::bind_listeners() {
 }
 
 void Gateway::run() {
-  for (auto& listeners : listeners_) {
-    auto shard = std::make_unique<Shard>(shared_, *backend_, snapshot_);
-    shard->start(std::move(listeners));
-    shards_.push_back(std::move(shard));
+  for (std::size_t i = 0; i < listeners_.size(); ++i) {
+    shards_.push_back(std::make_unique<Shard>(shared_, *backend_, snapshot_));
+    shared_.shards.push_back(shards_.back().get());
   }
+  for (std::size_t i = 0; i < listeners_.size(); ++i) shards_[i]->start(std::move(listeners_[i]));
   listeners_.clear();
   start_upkeep();
   control_.spawn(watch_revocations());

@@ -131,6 +131,7 @@ struct PendingPlaces {
 struct SharedLimits {
   PendingLimit pending;
   ConnectionCounts pending_by_network;
+  ConnectionCounts waiting_by_network;
   HandshakeRates handshakes;
   ConnectionCounts by_network;
   ConnectionCounts by_identity;

@@ -193,6 +193,7 @@ Result<Relay::Fate> Relay::judge(Side& from, const ws::Unit& unit) {
 }
 
 Result<Relay::Fate> Relay::judge_message(Side& from, const ws::Unit& unit) {
+  if (!is_client(from) && std::exchange(drop_greeting_, false)) return Fate::drop;
   const bool may_be_control = control_ == ControlChannel::on && unit.kind == ws::Unit::Kind::text;
   const protocol::Adapter* adapter = is_client(from) ? session_.route().adapter() : nullptr;
   const bool recoded = from.recoder && from.recoder->must_read(unit);

@@ -61,6 +61,8 @@ class Relay {
   Relay(RelayContext context, net::Waiter& waiter, Session& session, const auth::Evidence& evidence,
         ControlChannel control, net::Stream& client, net::Stream& backend, const Compression& compression);
 
+  /// Before run(): the client was greeted already, so the backend's first message is dropped.
+  void drop_greeting() { drop_greeting_ = true; }
   /// Relays until both sides are told of the end, or the time for that is over. `early_*` are bytes that came behind the heads of the
   /// handshakes. Never fails: every trouble is an ending.
   net::Task<Ending> run(Bytes early_client, Bytes early_backend);
@@ -169,6 +171,7 @@ class Relay {
   Instant close_deadline_{};
   Instant last_words_until_{};
   bool noticed_ = false;
+  bool drop_greeting_ = false;
   bool spoof_logged_ = false;
   std::uint32_t pongs_owed_ = 0;  // by the client, for pings of the backend
   std::optional<net::Task<void>> renewal_;

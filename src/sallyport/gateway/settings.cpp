@@ -6,6 +6,7 @@
 #include "sallyport/config/file.h"
 #include "sallyport/gateway/plugs.h"
 #include "sallyport/http/authority.h"
+#include "sallyport/http/grammar.h"
 #include "sallyport/http/origin.h"
 #include "sallyport/http/target.h"
 #include "sallyport/http/url.h"
@@ -164,6 +165,27 @@ std::vector<config::Alternative> ways_to_authenticate() {
   return ways;
 }
 
+config::Schema<WaitingSettings> waiting_schema() {
+  return config::schema(
+             "routes.waiting",
+             "How a client says who it is inside a socket that was accepted already. Until then no backend is dialled.",
+             field(&WaitingSettings::protocol, "protocol", "For first_message: how the first message is written."),
+             field(
+                 &WaitingSettings::credential, "credential",
+                 "For first_message: where in it the credential stands; a JSON pointer for json, graphql-ws and "
+                 "socketio (there into the auth data), a header for stomp, `password` or `username` for mqtt. Absent: "
+                 "`/token`, `/payload/token`, `/token`, `Authorization`, `password`.",
+                 example("/payload/Authorization")),
+             field(&WaitingSettings::timeout, "timeout", "How long it may take.", between(100ms, 10min)),
+             field(&WaitingSettings::message_size, "message_size", "Bytes of the first message.",
+                   between(config::ByteSize{64}, mib(1))))
+      .validated_by([](const WaitingSettings& waiting, Check& check) {
+        if (!check.is_given("credential")) return;
+        if (const auto complaint = auth::complaint_about_place(waiting.protocol, waiting.credential))
+          check.problem("credential", *complaint);
+      });
+}
+
 config::Schema<RecheckSettings> recheck_schema() {
   return config::schema(
       "routes.recheck",
@@ -193,6 +215,28 @@ config::Schema<MessagesSettings> messages_schema() {
       field(&MessagesSettings::protocol, "protocol", "How the messages are written.", required),
       field(&MessagesSettings::operation, "operation", "Where a message says what it asks for.", required,
             protocol::json_schema()));
+}
+
+void check_timing(const RouteSettings& route, Check& check) {
+  if (route.timing == Timing::handshake) {
+    for (const char* key : {"waiting", "subprotocols"}) {
+      if (check.is_given(key)) check.problem(key, "means nothing with timing: handshake", "Remove it, or set timing");
+    }
+    return;
+  }
+  const bool by_control =
+      route.timing == Timing::out_of_band || route.waiting.protocol == auth::OpeningProtocol::control;
+  if (by_control && route.control == Control::never) {
+    check.problem("control", "the control channel is how a client says who it is here",
+                  "Set control: offered or always");
+  }
+  if (route.timing == Timing::out_of_band && check.is_given("waiting.protocol")) {
+    check.problem("waiting.protocol", "means nothing with timing: out_of_band", "Remove it");
+  }
+  if (route.compression.client) {
+    check.problem("compression.client", "is agreed to with the backend's answer, which comes too late with this timing",
+                  "Set it to false");
+  }
 }
 
 config::Schema<RouteLimits> route_limits_schema() {
@@ -279,6 +323,17 @@ config::Schema<RouteSettings> route_schema() {
                    required, config::one_of(ways_to_authenticate())),
              field(&RouteSettings::require, "require", "What an identity must be like, beyond being proved.",
                    auth::requirements_schema()),
+             field(&RouteSettings::timing, "timing", "When a client says who it is."),
+             field(&RouteSettings::waiting, "waiting",
+                   "For timing first_message and out_of_band: how a client says who it is.", waiting_schema()),
+             field(
+                 &RouteSettings::subprotocols, "subprotocols",
+                 "For timing first_message and out_of_band: the subprotocols that the backend speaks. The first of the "
+                 "client's that is one of them is agreed to before the backend is asked.",
+                 example("[graphql-transport-ws]"), checked<std::string>([](const std::string& text) -> Complaint {
+                   if (http::is_token(text)) return std::nullopt;
+                   return "the name of a subprotocol expected, found " + config::quoted(text);
+                 })),
              field(&RouteSettings::recheck, "recheck",
                    "Asks the source of truth again for as long as a connection lives.", recheck_schema()),
              field(&RouteSettings::messages, "messages",
@@ -309,7 +364,8 @@ config::Schema<RouteSettings> route_schema() {
                 "the control channel needs every message to be looked into, which dangerous_pass_through ends",
                 "Set control: never, or use compression.client and compression.backend");
           },
-          {"control", "compression", "messages"});
+          {"control", "compression", "messages"})
+      .validated_by(check_timing, {"timing", "waiting", "subprotocols", "control", "compression", "refusal"});
 }
 
 config::Schema<Http2Limits> http2_limits_schema() {
@@ -331,6 +387,12 @@ config::Schema<GatewayLimits> gateway_limits_schema() {
       "limits", "What peers may use before they have proved anything, over all routes.",
       field(&GatewayLimits::pending, "pending", "Sockets that have not been admitted yet.", between(1, 1'000'000)),
       field(&GatewayLimits::pending_per_ip, "pending_per_ip", "Of these, what one IPv4 address or IPv6 /64 may hold.",
+            between(1, 1'000'000)),
+      field(&GatewayLimits::waiting, "waiting",
+            "Sockets that were accepted and have yet to say who they are (timing first_message and out_of_band). When "
+            "all places are taken, whoever has waited the longest goes.",
+            between(1, 1'000'000)),
+      field(&GatewayLimits::waiting_per_ip, "waiting_per_ip", "Of these, what one IPv4 address or IPv6 /64 may hold.",
             between(1, 1'000'000)),
       field(&GatewayLimits::handshakes_per_ip, "handshakes_per_ip",
             "New connections of one IPv4 address or IPv6 /64, HTTP/2 streams included. Beyond it: 429; beyond twice "
@@ -402,6 +464,13 @@ std::vector<config::EnumName<Refusal>> enum_names(Refusal) {
 
 std::vector<config::EnumName<Protocol>> enum_names(Protocol) {
   return {{Protocol::json, "json", "JSON objects in texts, with the verb and the resource in members of theirs."}};
+}
+
+std::vector<config::EnumName<Timing>> enum_names(Timing) {
+  return {{Timing::handshake, "handshake", "In the opening handshake; nobody else is let in."},
+          {Timing::first_message, "first_message", "In the first message inside the socket."},
+          {Timing::out_of_band, "out_of_band",
+           "Through another request, `POST /.sallyport/bind`, with a code that the socket is given."}};
 }
 
 config::Schema<Settings> settings_schema() {

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "sallyport/auth/jwt/issuer.h"
+#include "sallyport/auth/opening/opening.h"
 #include "sallyport/auth/requirements.h"
 #include "sallyport/config/schema.h"
 #include "sallyport/config/value.h"
@@ -77,6 +78,17 @@ struct AllOf {
   std::vector<config::Choice> parts;
 };
 
+/// When a client says who it is.
+enum class Timing : std::uint8_t { handshake, first_message, out_of_band };
+std::vector<config::EnumName<Timing>> enum_names(Timing);
+
+struct WaitingSettings {
+  auth::OpeningProtocol protocol = auth::OpeningProtocol::control;
+  std::string credential;
+  std::chrono::milliseconds timeout{10'000};
+  config::ByteSize message_size = config::kib(16);
+};
+
 struct RecheckSettings {
   std::chrono::milliseconds every{60'000};
   std::chrono::milliseconds tolerate{60'000};
@@ -120,6 +132,9 @@ struct RouteSettings {
   std::vector<std::string> origins;
   std::vector<config::Choice> authenticate;
   auth::Requirements require;
+  Timing timing = Timing::handshake;
+  WaitingSettings waiting;
+  std::vector<std::string> subprotocols;
   RecheckSettings recheck;
   std::optional<MessagesSettings> messages;
   RefreshSettings refresh;
@@ -141,6 +156,8 @@ struct Http2Limits {
 struct GatewayLimits {
   std::uint32_t pending = 1000;
   std::uint32_t pending_per_ip = 100;
+  std::uint32_t waiting = 10'000;
+  std::uint32_t waiting_per_ip = 100;
   config::Rate handshakes_per_ip{50, std::chrono::seconds(1)};
   std::chrono::milliseconds tls_timeout{10'000};
   std::chrono::milliseconds header_timeout{10'000};

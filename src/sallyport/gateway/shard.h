@@ -8,6 +8,7 @@
 
 #include "sallyport/base/log.h"
 #include "sallyport/crypto/random.h"
+#include "sallyport/gateway/lobby.h"
 #include "sallyport/gateway/metrics.h"
 #include "sallyport/gateway/rechecks.h"
 #include "sallyport/gateway/relay.h"
@@ -19,6 +20,7 @@
 namespace sallyport::gateway {
 
 class Http2Connection;
+class Shard;
 
 /// What all loops share. Threads: any.
 struct Shared {
@@ -27,6 +29,7 @@ struct Shared {
   SharedLimits limits;
   Revocations revocations;
   std::atomic<bool> draining{false};
+  std::vector<Shard*> shards;  ///< all of them, before the first starts
 };
 
 /// A bug that reached the top of a loop: logged, and nothing else ends for it.
@@ -50,6 +53,7 @@ class Shard {
   Shared& shared;
   std::shared_ptr<const Snapshot> snapshot;
   Sessions sessions;
+  Lobby lobby;
   Metrics metrics;
   Scratch scratch;
   crypto::SystemRandom random;

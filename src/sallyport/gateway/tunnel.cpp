@@ -8,6 +8,7 @@
 #include "sallyport/http/forward.h"
 #include "sallyport/http/grammar.h"
 #include "sallyport/ws/compose.h"
+#include "sallyport/ws/control.h"
 
 namespace sallyport::gateway {
 namespace {
@@ -73,7 +74,9 @@ net::Task<Result<Tunnel::Next>> Tunnel::open() {
   CO_TRY(const http::OriginProof origin, route_->origins().check(upgrade.headers(), upgrade.authority()));
   auth::Evidence evidence{&upgrade.request(), origin, arrival_.peer};
   evidence.subprotocols = upgrade.subprotocols();
-  CO_TRY(auth::Identity identity, co_await prove(evidence));
+  const bool at_once = route_->settings().timing == Timing::handshake;
+  auto proving = at_once ? prove(evidence) : welcome(upgrade, origin);
+  CO_TRY(auth::Identity identity, co_await proving);
   CO_TRY(auto network_place, shard_.shared.limits.by_network.enter(
                                  route_->name() + '\0' + arrival_.peer.address.network(),
                                  route_->settings().limits.connections_per_ip, Reason::limit_connections_ip));
@@ -84,7 +87,11 @@ net::Task<Result<Tunnel::Next>> Tunnel::open() {
   if (shard_.shared.draining) co_return Error{Reason::server_draining, "admitted while draining"};
   arrival_.pending.reset();
   CO_TRY(Upstream upstream, co_await open_upstream(upgrade, *session, deflate_offers));
-  CO_TRY_OK(co_await accept(upgrade, upstream));
+  if (stage_ == Stage::asked) {
+    CO_TRY_OK(co_await accept(upgrade, agreement(upgrade, upstream)));
+  } else if (upstream.subprotocol.value_or("") != agreed_early_) {
+    co_return Error{Reason::upstream_protocol, "the backend chose another subprotocol than was agreed to"};
+  }
   origin_ = origin;
   session_ = std::move(session);
   upstream_ = std::move(upstream);
@@ -99,6 +106,77 @@ net::Task<Result<auth::Identity>> Tunnel::prove(const auth::Evidence& evidence) 
   // A clock difference is tolerated when a credential is judged, but a connection cannot be opened after its end.
   if (identity->expires_at <= loop_.wall()) co_return Error{Reason::credential_expired, "expired within the leeway"};
   co_return identity;
+}
+
+net::Task<Result<auth::Identity>> Tunnel::welcome(const http::Upgrade& upgrade, http::OriginProof origin) {
+  const GatewayLimits& limits = arrival_.snapshot->settings.limits;
+  const std::string network = arrival_.peer.address.network();
+  CO_TRY(auto place,
+         shard_.shared.limits.waiting_by_network.enter(network, limits.waiting_per_ip, Reason::limit_waiting));
+  const std::size_t loops = std::max<std::size_t>(shard_.shared.shards.size(), 1);
+  const std::size_t share = (limits.waiting + loops - 1) / loops;
+  const auto guest = shard_.lobby.enter(exchange_.waiter(), route_->name(), shard_.random, share, std::move(place));
+  arrival_.pending.reset();  // from here on it holds a place in the lobby
+
+  const auto& spoken = route_->settings().subprotocols;
+  const auto is_spoken = [&](const std::string& offered) { return std::ranges::find(spoken, offered) != spoken.end(); };
+  const auto chosen = std::ranges::find_if(upgrade.subprotocols(), is_spoken);
+  agreed_early_ = chosen == upgrade.subprotocols().end() ? std::string() : *chosen;
+  Upstream none;
+  if (!agreed_early_->empty()) none.subprotocol = *agreed_early_;
+  CO_TRY_OK(co_await accept(upgrade, agreement(upgrade, none)));
+  CO_TRY(auth::Identity identity, co_await listen(*guest, origin));
+  if (identity->expires_at <= loop_.wall()) co_return Error{Reason::credential_expired, "expired within the leeway"};
+  co_return identity;
+}
+
+net::Task<Result<auth::Identity>> Tunnel::listen(const Lobby::Guest& guest, http::OriginProof origin) {
+  const RouteSettings& route = route_->settings();
+  const bool vouched_for = route.timing == Timing::out_of_band;
+  std::string word;
+  if (vouched_for) {
+    ws::append_text(word, ws::bind_notice(guest.code(), route.waiting.timeout));
+  } else if (const auto greeting = auth::greeting(route.waiting.protocol, shard_.random)) {
+    ws::append_text(word, *greeting);
+  }
+  const net::Deadline by = arrival_.deadline(route.waiting.timeout, Reason::credential_late);
+  if (!word.empty()) CO_TRY_OK(co_await exchange_.waiter().write_all(exchange_.stream(), bytes_of(word), by));
+
+  FirstWords words(exchange_, route.waiting.message_size.bytes);
+  const std::uint32_t wake_bits = vouched_for ? Lobby::vouched : 0;
+  CO_TRY(const FirstWords::Message message, co_await words.next(by, wake_bits));
+  if (vouched_for) {
+    if (!guest.identity())
+      co_return Error{Reason::credential_missing, "a message before anybody vouched for the socket"};
+    early_client_ = text_of(words.rest());
+    co_return *guest.identity();
+  }
+  CO_TRY(const auth::Opening opening, open_message(message));
+  early_client_.emplace();
+  if (opening.for_backend) {
+    ws::Mask mask;
+    shard_.random.fill(mask);
+    const auto opcode = message.kind == ws::Unit::Kind::text ? ws::Opcode::text : ws::Opcode::binary;
+    ws::append_frame(*early_client_, opcode, bytes_of(*opening.for_backend), mask);
+  }
+  early_client_->append(text_of(words.rest()));
+  const auth::Evidence evidence{nullptr, origin, arrival_.peer, opening.token.reveal()};
+  auth::Here here = shard_.here();
+  co_return co_await route_->chain().authenticate(evidence, here, auth_deadline(arrival_));
+}
+
+Result<auth::Opening> Tunnel::open_message(const FirstWords::Message& message) const {
+  const WaitingSettings& waiting = route_->settings().waiting;
+  if (waiting.protocol == auth::OpeningProtocol::control) {
+    TRY(ws::ControlRequest request, ws::parse_control(bytes_of(message.content)));
+    if (request.op != ws::ControlRequest::Op::authenticate)
+      return Error{Reason::control_malformed, "authenticate expected first"};
+    return auth::Opening{std::move(request.token), std::nullopt};
+  }
+  const bool is_text = message.kind == ws::Unit::Kind::text;
+  const auto kind = is_text ? auth::FirstMessage::Kind::text : auth::FirstMessage::Kind::binary;
+  const std::string_view where = waiting.credential.empty() ? auth::usual_place(waiting.protocol) : waiting.credential;
+  return auth::parse_opening(waiting.protocol, where, {kind, bytes_of(message.content)});
 }
 
 net::Task<Result<Tunnel::Upstream>> Tunnel::open_upstream(const http::Upgrade& upgrade, const Session& session,
@@ -120,6 +198,11 @@ net::Task<Result<Tunnel::Upstream>> Tunnel::open_upstream(const http::Upgrade& u
   const CompressionSettings& compression = route_->settings().compression;
   options.deflate = backend_offers(compression, {deflate_offers.begin(), deflate_offers.end()});
   options.strip = route_->strip();
+  if (agreed_early_) {
+    for (const std::string& offered : upgrade.subprotocols()) {
+      if (offered != *agreed_early_) options.strip.subprotocols.push_back(offered);
+    }
+  }
   options.added.add("X-Sallyport-Identity",
                     arrival_.snapshot->assertion->sign(session.identity(), session.id(), route_->name(), loop_.wall()));
   options.added.add("X-Sallyport-Subject", session.identity()->subject);
@@ -157,15 +240,21 @@ net::Task<Result<Tunnel::Upstream>> Tunnel::open_upstream(const http::Upgrade& u
   co_return error;
 }
 
-net::Task<Result<void>> Tunnel::accept(const http::Upgrade& upgrade, const Upstream& upstream) {
+net::Task<Result<void>> Tunnel::accept(const http::Upgrade& upgrade, const Agreed& agreed) {
+  stage_ = Stage::answering;
+  CO_TRY_OK(co_await exchange_.accept(upgrade, agreed, exchange_.waiter()));
+  stage_ = Stage::accepted;
+  co_return Result<void>();
+}
+
+Agreed Tunnel::agreement(const http::Upgrade& upgrade, const Upstream& upstream) const {
   // A browser fails a connection that answers none of its subprotocols; when the backend chose none, the control channel is ours.
   // It is not promised where there is none: what a client then says to the gateway, a token, would go on to the backend.
   Agreed agreed{upstream.subprotocol, upstream.compression.client};
   const auto& offered = upgrade.subprotocols();
   const bool wanted = wants_control(upgrade) && std::ranges::find(offered, control_subprotocol) != offered.end();
   if (!agreed.subprotocol && wanted) agreed.subprotocol = control_subprotocol;
-  switched_ = true;
-  co_return co_await exchange_.accept(upgrade, agreed, exchange_.waiter());
+  return agreed;
 }
 
 bool Tunnel::wants_control(const http::Upgrade& upgrade) const {
@@ -176,6 +265,7 @@ bool Tunnel::wants_control(const http::Upgrade& upgrade) const {
 }
 
 net::Task<void> Tunnel::relay() {
+  stage_ = Stage::relaying;
   Session& session = *session_;
   Metrics& metrics = shard_.metrics;
   metrics.connections_accepted.add();
@@ -192,7 +282,9 @@ net::Task<void> Tunnel::relay() {
                              shard_.snapshot};
   Relay relay(context, exchange_.waiter(), session, evidence, control, exchange_.stream(), *upstream_.stream,
               upstream_.compression);
-  const Ending ending = co_await relay.run(exchange_.early(), bytes_of(upstream_.early));
+  if (early_client_ && route_->settings().waiting.protocol == auth::OpeningProtocol::socketio) relay.drop_greeting();
+  const Ending ending =
+      co_await relay.run(early_client_ ? bytes_of(*early_client_) : exchange_.early(), bytes_of(upstream_.early));
   metrics.closed[static_cast<std::size_t>(ending.reason)].add();
   report_closed(relay, ending);
 }
@@ -226,21 +318,26 @@ void Tunnel::report_closed(const Relay& relay, const Ending& ending) const {
 
 net::Task<void> Tunnel::refuse(const Error& error) {
   // Who is gone cannot be told anything.
-  if (switched_ || error.reason == Reason::peer_gone) co_return;
+  if (stage_ == Stage::answering || stage_ == Stage::relaying || error.reason == Reason::peer_gone) co_return;
   net::Waiter waiter(loop_);  // the exchange's own may be interrupted already
   exchange_.stream().attach(waiter.wake(), net::Waiter::readable, net::Waiter::writable);
   const Reason reason = told_reason(error.reason);
+  if (stage_ == Stage::accepted) co_return co_await close(reason, waiter);
   if (!upgrade_ || !route_ || route_->settings().refusal != Refusal::close) {
     const http::Response answer = http::make_refusal(reason);
     co_return co_await exchange_.answer(answer, waiter);
   }
   const std::optional<std::string> subprotocol = first_plain_subprotocol(*upgrade_);
   const Agreed agreed{subprotocol, {}};
+  const Result<void> accepted = co_await exchange_.accept(*upgrade_, agreed, waiter);
+  if (accepted.ok()) co_await close(reason, waiter);
+}
+
+net::Task<void> Tunnel::close(Reason reason, net::Waiter& waiter) {
+  // Its own close frame was answered already.
   std::string frame;
-  ws::append_close(frame, row(reason).close_code, row(reason).told);
-  Result<void> written = co_await exchange_.accept(*upgrade_, agreed, waiter);
-  if (written.ok())
-    written = co_await waiter.write_all(exchange_.stream(), bytes_of(frame), arrival_.answer_deadline());
+  if (reason != Reason::peer_closed) ws::append_close(frame, row(reason).close_code, row(reason).told);
+  const auto written = co_await waiter.write_all(exchange_.stream(), bytes_of(frame), arrival_.answer_deadline());
   if (written.ok()) co_await exchange_.linger(waiter);
 }
 

@@ -4,7 +4,9 @@
 #include <optional>
 #include <string>
 
+#include "sallyport/auth/opening/opening.h"
 #include "sallyport/gateway/exchange.h"
+#include "sallyport/gateway/first_words.h"
 
 namespace sallyport::gateway {
 
@@ -28,18 +30,26 @@ class Tunnel {
   };
 
   enum class Next : std::uint8_t { relay, nothing };
+  // How far the answer to the client is.
+  enum class Stage : std::uint8_t { asked, answering, accepted, relaying };
 
   // read upgrade > route > origin > authenticate > admit > dial > 101. Nothing is next when the request was answered otherwise.
   net::Task<Result<Next>> open();
   net::Task<Result<auth::Identity>> prove(const auth::Evidence& evidence);
+  // accept, then wait for the client to say who it is
+  net::Task<Result<auth::Identity>> welcome(const http::Upgrade& upgrade, http::OriginProof origin);
+  net::Task<Result<auth::Identity>> listen(const Lobby::Guest& guest, http::OriginProof origin);
+  Result<auth::Opening> open_message(const FirstWords::Message& message) const;
   net::Task<Result<Upstream>> open_upstream(const http::Upgrade& upgrade, const Session& session,
                                             std::span<const http::DeflateParameters> deflate_offers);
-  net::Task<Result<void>> accept(const http::Upgrade& upgrade, const Upstream& upstream);
+  net::Task<Result<void>> accept(const http::Upgrade& upgrade, const Agreed& agreed);
+  Agreed agreement(const http::Upgrade& upgrade, const Upstream& upstream) const;
   // relay > close
   net::Task<void> relay();
   void report_accepted() const;
   void report_closed(const Relay& relay, const Ending& ending) const;
   net::Task<void> refuse(const Error& error);
+  net::Task<void> close(Reason reason, net::Waiter& waiter);
   bool wants_control(const http::Upgrade& upgrade) const;
 
   Arrival& arrival_;
@@ -52,7 +62,10 @@ class Tunnel {
   std::unique_ptr<Session> session_;
   Upstream upstream_;
   http::OriginProof origin_{};
-  bool switched_ = false;
+  Stage stage_ = Stage::asked;
+  // Of a client that was accepted before the backend was asked.
+  std::optional<std::string> agreed_early_;  // the subprotocol; empty: none
+  std::optional<std::string> early_client_;  // frames that are the relay's to read
 };
 
 }  // namespace sallyport::gateway

@@ -137,6 +137,10 @@ std::string ready_notice(std::string_view connection, std::string_view subject,
   return notice(std::move(members));
 }
 
+std::string bind_notice(std::string_view code, std::chrono::milliseconds within) {
+  return notice({{"op", "bind"}, {"code", code}, {"expires_in", std::int64_t{within.count() / 1000}}});
+}
+
 std::string expiring_notice(std::int64_t expires_at) {
   return notice({{"op", "expiring"}, {"expires_at", expires_at}});
 }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -42,6 +43,8 @@ Result<ControlRequest> parse_control(Bytes payload);
 
 /// Texts that the gateway sends. Units: `expires_at` in seconds since 1970.
 std::string ready_notice(std::string_view connection, std::string_view subject, std::optional<std::int64_t> expires_at);
+/// For a socket that waits until somebody vouches for it with `code`.
+std::string bind_notice(std::string_view code, std::chrono::milliseconds within);
 std::string expiring_notice(std::int64_t expires_at);
 std::string refreshed_notice(std::optional<std::int64_t> expires_at);
 /// `id` is the one of the message that was denied, as its protocol has it; absent when it has none.
