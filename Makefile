@@ -14,7 +14,7 @@ build:           ## installs what is missing and builds build/release/sallyport
 demo:            ## runs the guarded chat on this machine; HEADLESS=1 plays its story in the terminal
 	@scripts/demo
 
-test: unit bench-check scenarios  ## everything that must pass: unit tests under sanitizers, instructions counted, scenarios and clients on the release build
+test: $(if $(T),scenarios,unit bench-check scenarios) ## everything that must pass: unit tests under sanitizers, instructions counted, scenarios and clients on the release build; T=auth_matrix: that alone
 
 unit:            ## unit tests beside the code, under AddressSanitizer and UBSan; T=name for one layer
 	@scripts/packages test

@@ -74,6 +74,30 @@ def the_world(config) -> World:
     return world
 
 
+def pytest_terminal_summary(terminalreporter, config):
+    table = getattr(config, "_auth_matrix", [])
+    if not table:
+        return
+    states = list(table[0][3])
+    notes: list[str] = []
+
+    def cell(text: str) -> str:
+        if text[:1].isdigit() or text == "in":
+            return text
+        if text not in notes:
+            notes.append(text)
+        return f"- [{notes.index(text) + 1}]"
+
+    rows = [["mechanism", "timing", "transport", *states]]
+    rows += [[mechanism, timing, transport, *(cell(found[state]) for state in states)] for mechanism, timing, transport, found in table]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    terminalreporter.section("who is let in")
+    for row in rows:
+        terminalreporter.line("  ".join(text.ljust(width) for text, width in zip(row, widths)).rstrip())
+    for number, note in enumerate(notes, 1):
+        terminalreporter.line(f"[{number}] {note}")
+
+
 def pytest_sessionfinish(session):
     world = getattr(session.config, "_world", None)
     if world is not None:

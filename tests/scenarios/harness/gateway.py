@@ -117,6 +117,11 @@ class Gateway:
             raise AssertionError(f"the gateway ended with {self.process.returncode} before a log line with {wanted}")
         return None
 
+    @staticmethod
+    async def past(unix_seconds: float) -> None:
+        """Waits until that time is over; the one thing that nothing but waiting brings about."""
+        await asyncio.sleep(max(0.0, unix_seconds - time.time()) + 0.01)
+
     async def admin(self, method: str, path: str, body: dict | None = None, token: str | None = "") -> Answer:
         """One call of the admin API. `token`: None for none; empty for the right one."""
         reader, writer = await within(asyncio.open_connection(*self.addresses["127.0.0.3"]), "the admin port")

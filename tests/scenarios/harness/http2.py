@@ -75,9 +75,11 @@ class Http2Client:
 
     @classmethod
     async def connect(cls, address: tuple[str, int], authority: pathlib.Path, *, name: str = "gw.example.test",
-                      takes: bool = True) -> "Http2Client":
-        """`takes`: gives the gateway room for more as data comes."""
+                      takes: bool = True, certificate: tuple | None = None) -> "Http2Client":
+        """`takes`: gives the gateway room for more as data comes. `certificate`: the client's own, and its key."""
         tls = ssl.create_default_context(cafile=str(authority))
+        if certificate:
+            tls.load_cert_chain(*map(str, certificate))
         tls.set_alpn_protocols(["h2"])
         reader, writer = await within(asyncio.open_connection(*address, ssl=tls, server_hostname=name), "the TLS handshake")
         assert writer.get_extra_info("ssl_object").selected_alpn_protocol() == "h2"

@@ -105,6 +105,14 @@ class World:
             self.gateways[name] = gateway = await self.fresh_gateway(change)
         return gateway
 
+    def tls_of(self, certificate: tuple | None) -> ssl.SSLContext:
+        """A client's side of TLS, with its own certificate where it has one."""
+        if certificate is None:
+            return self.client_tls
+        context = ssl.create_default_context(cafile=str(self.authority.file))
+        context.load_cert_chain(*map(str, certificate))
+        return context
+
     async def connect(self, gateway: Gateway, *, plain: bool = False, at: str | None = None, **how) -> Client:
         """To the listener `at` this address, or else to the usual one."""
         address = gateway.addresses[at or ("127.0.0.2" if plain else "127.0.0.1")]

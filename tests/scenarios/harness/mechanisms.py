@@ -1,0 +1,122 @@
+"""Every way to authenticate, as the matrix of test_auth_matrix.py asks for it: how its credential is made good and bad, where it
+travels, and how it is revoked. A mechanism says why where a state makes no sense for it."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+
+from . import tokens
+from .gateway import Gateway
+from .world import World
+
+BY_ANOTHER_WAY = "it is the jwt mechanism by another way"
+STATES = ["good", "absent", "forged", "expired", "revoked", "replayed", "wrong origin"]
+
+
+@dataclass
+class Credential:
+    """What a client presents: with its request, or the one text that it can say inside the socket."""
+
+    headers: list[tuple[str, str]] = field(default_factory=list)
+    query: str = ""
+    token: str | None = None  #: inside the socket; None where this kind travels with a request only
+    certificate: tuple | None = None  #: the files of the client's certificate and its key
+    subject: str = "alice"
+    id: str = ""  #: by which it can be revoked
+
+
+class Makes:
+    """No sense in this state, and why."""
+
+    def __init__(self, why: str):
+        self.why = why
+
+
+class Mechanism:
+    name = ""
+    #: the timings that make no sense for it, and why
+    never: dict[str, str] = {}
+
+    def authenticate(self, world: World) -> list[dict]:
+        """The route's `authenticate`."""
+        raise NotImplementedError
+
+    def top(self, world: World) -> dict:
+        """What the whole configuration needs for it."""
+        return {}
+
+    async def start(self, world: World) -> None:
+        """Starts whom it relies on; once."""
+
+    async def credential(self, world: World, gateway: Gateway, path: str, state: str) -> Credential | Makes:
+        """A fresh one for a request to `path`; `good` serves for revoked, replayed and wrong origin too."""
+        raise NotImplementedError
+
+    async def revoke(self, world: World, gateway: Gateway, credential: Credential) -> None:
+        answer = await gateway.admin("POST", "/v1/revocations", {"sub": credential.subject})
+        assert answer.status == 200, answer.body
+
+    #: "bearer": good until it ends, however often it is shown; "once": good for one attempt
+    use = "bearer"
+
+
+class Jwt(Mechanism):
+    name = "jwt"
+
+    def authenticate(self, world):
+        return [{"jwt": {"issuer": "main", "from": ["header", "subprotocol"]}}]
+
+    def make(self, state: str) -> tuple[str, str]:
+        subject = f"{self.name}-{time.monotonic_ns()}"
+        if state == "forged":
+            return tokens.mint("stranger", sub=subject), subject
+        return tokens.mint(sub=subject, exp="-60" if state == "expired" else "+600"), subject
+
+    async def credential(self, world, gateway, path, state):
+        token, subject = self.make(state)
+        return Credential([("Authorization", f"Bearer {token}")], token=token, subject=subject)
+
+
+class JwtInSubprotocol(Jwt):
+    name = "jwt, subprotocol"
+    never = {"first_message": BY_ANOTHER_WAY, "out_of_band": "a POST offers no subprotocols"}
+
+    async def credential(self, world, gateway, path, state):
+        token, subject = self.make(state)
+        return Credential([("Sec-WebSocket-Protocol", f"bearer.{token}")], subject=subject)
+
+
+class JwtInCookie(Jwt):
+    name = "jwt, cookie"
+    never = {"first_message": BY_ANOTHER_WAY}
+
+    def authenticate(self, world):
+        return [{"jwt": {"issuer": "main", "from": ["cookie:access_token"]}}]
+
+    async def credential(self, world, gateway, path, state):
+        token, subject = self.make(state)
+        return Credential([("Cookie", f"access_token={token}")], subject=subject)
+
+
+class Opaque(Mechanism):
+    name = "opaque"
+
+    def authenticate(self, world):
+        return [{"opaque": {"from": ["header", "subprotocol"]}}]
+
+    async def credential(self, world, gateway, path, state):
+        subject = f"robot-{time.monotonic_ns()}"
+        issued = (await gateway.admin("POST", "/v1/tokens", {"sub": subject, "ttl": "1s" if state == "expired" else "1h"})).json
+        token = issued["token"]
+        if state == "forged":
+            token = token[:-12] + ("A" if token[-12] != "A" else "B") + token[-11:]
+        if state == "expired":
+            await gateway.past(issued["expires_at"] + 1)  # it is told in whole seconds
+        return Credential([("Authorization", f"Bearer {token}")], token=token, subject=subject, id=issued["id"])
+
+    async def revoke(self, world, gateway, credential):
+        assert (await gateway.admin("DELETE", f"/v1/tokens/{credential.id}")).status in (200, 204)
+
+
+MECHANISMS: list[Mechanism] = [Jwt(), JwtInSubprotocol(), JwtInCookie(), Opaque()]
