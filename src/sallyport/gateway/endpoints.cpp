@@ -31,13 +31,10 @@ net::Task<Result<http::Response>> bind_socket(Call& call) {
   if (!code) co_return Error{Reason::request_invalid, "code is missing"};
   if (call.route->settings().timing != Timing::out_of_band)
     co_return Error{Reason::request_invalid, "no socket of this route waits to be bound"};
-  CO_TRY(const auto origin, call.route->origins().check(call.request.headers(), call.request.authority()));
+  auto proving = prove(call);
+  CO_TRY(const auth::Identity identity, co_await proving);
   Shard& here = call.arrival.shard;
-  auth::Here services = here.here();
-  const auth::Evidence evidence{&call.request, origin, call.arrival.peer};
   const net::Deadline by = auth_deadline(call.arrival);
-  CO_TRY(const auth::Identity identity, co_await call.route->chain().authenticate(evidence, services, by));
-  CO_TRY_OK(here.shared.revocations.check(identity, {}));
   for (Shard* shard : here.shared.shards) {
     const auto vouch = [shard, code = *code, route = call.route->name(), identity] {
       return vouch_on(*shard, code, route, identity);
