@@ -3,7 +3,7 @@
 #include "sallyport/auth/anonymous/anonymous.h"
 #include "sallyport/auth/jwt/jwt.h"
 #include "sallyport/auth/opaque/opaque.h"
-#include "sallyport/auth/ticket/ticket.h"
+#include "sallyport/auth/session/session.h"
 #include "sallyport/protocol/json/json.h"
 #include "sallyport/store/memory/config.h"
 #include "sallyport/store/memory/memory_backend.h"
@@ -17,16 +17,17 @@ namespace {
 std::vector<std::string> sources_of(const config::Choice& choice) {
   if (const auto* jwt = choice.get<auth::JwtConfig>()) return jwt->from;
   if (const auto* opaque = choice.get<auth::OpaqueConfig>()) return opaque->from;
-  if (const auto* ticket = choice.get<auth::TicketConfig>()) return ticket->from;
   return {};
 }
 
 Result<std::shared_ptr<const auth::Authenticator>> make_authenticator(
-    const config::Choice& choice, const std::string& route,
-    std::span<const std::shared_ptr<const auth::Issuer>> issuers, std::span<const auth::TokenSource> watched) {
+    const config::Choice& choice, std::span<const std::shared_ptr<const auth::Issuer>> issuers,
+    std::span<const auth::TokenSource> watched, const auth::Requirements& require,
+    const config::Environment& environment) {
   if (const auto* jwt = choice.get<auth::JwtConfig>()) return auth::make_authenticator(*jwt, issuers);
   if (const auto* opaque = choice.get<auth::OpaqueConfig>()) return auth::make_authenticator(*opaque);
-  if (const auto* ticket = choice.get<auth::TicketConfig>()) return auth::make_authenticator(*ticket, route);
+  if (const auto* session = choice.get<auth::SessionConfig>())
+    return auth::make_authenticator(*session, environment, require.claim_names());
   if (const auto* anonymous = choice.get<auth::AnonymousConfig>()) return auth::make_authenticator(*anonymous, watched);
   return Error{Reason::config_invalid, "no mechanism is called '" + choice.kind + "'"};
 }
@@ -37,7 +38,7 @@ const std::vector<config::Plug>& authenticator_plugs() {
   static const std::vector<config::Plug> plugs = {
       auth::jwt_plug(),
       auth::opaque_plug(),
-      auth::ticket_plug(),
+      auth::session_plug(),
       auth::anonymous_plug(),
   };
   return plugs;
@@ -68,8 +69,8 @@ std::span<const config::Choice> parts_of(const config::Choice& way) {
   return {&way, 1};
 }
 
-Result<auth::Chain> make_chain(const RouteSettings& route,
-                               std::span<const std::shared_ptr<const auth::Issuer>> issuers) {
+Result<auth::Chain> make_chain(const RouteSettings& route, std::span<const std::shared_ptr<const auth::Issuer>> issuers,
+                               const config::Environment& environment) {
   std::vector<auth::TokenSource> watched;
   for (const config::Choice& way : route.authenticate) {
     for (const config::Choice& part : parts_of(way)) {
@@ -83,7 +84,7 @@ Result<auth::Chain> make_chain(const RouteSettings& route,
   for (const config::Choice& way : route.authenticate) {
     std::vector<std::shared_ptr<const auth::Authenticator>> parts;
     for (const config::Choice& part : parts_of(way)) {
-      TRY(auto authenticator, make_authenticator(part, route.name, issuers, watched));
+      TRY(auto authenticator, make_authenticator(part, issuers, watched, route.require, environment));
       parts.push_back(std::move(authenticator));
     }
     steps.emplace_back(std::move(parts));

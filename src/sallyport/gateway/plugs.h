@@ -21,8 +21,8 @@ const std::vector<config::Plug>& store_plugs();
 const std::vector<config::Plug>& adapter_plugs();
 
 /// The ways to authenticate on a route, in its order. Errors: `config.invalid`.
-Result<auth::Chain> make_chain(const RouteSettings& route,
-                               std::span<const std::shared_ptr<const auth::Issuer>> issuers);
+Result<auth::Chain> make_chain(const RouteSettings& route, std::span<const std::shared_ptr<const auth::Issuer>> issuers,
+                               const config::Environment& environment);
 /// The mechanisms of one entry of `authenticate`: itself, or those that must prove it together.
 std::span<const config::Choice> parts_of(const config::Choice& way);
 /// The name of the issuer that a mechanism relies on.

@@ -26,9 +26,9 @@ Result<std::shared_ptr<const Assertion>> load_assertion(const AssertionSettings&
 
 Result<std::shared_ptr<const Route>> make_route(const RouteSettings& settings,
                                                 std::span<const std::shared_ptr<const auth::Issuer>> issuers,
-                                                const Snapshot* earlier) {
+                                                const config::Environment& environment, const Snapshot* earlier) {
   TRY(auto origins, http::make_origin_policy(settings.origins));
-  TRY(auto chain, make_chain(settings, issuers));
+  TRY(auto chain, make_chain(settings, issuers, environment));
   const auto before = earlier ? earlier->routes.find(settings.name) : nullptr;
   TRY(auto upstream, UpstreamPool::make(settings.upstream, before ? &before->upstream() : nullptr));
   // At the start nobody waits yet; at a reload the control loop must not, and the pool's watch looks new names up.
@@ -67,7 +67,7 @@ Result<std::shared_ptr<const Snapshot>> make_snapshot(Settings settings, const c
   }
   std::vector<std::shared_ptr<const Route>> routes;
   for (const RouteSettings& route : settings.routes) {
-    Result<std::shared_ptr<const Route>> made = make_route(route, issuers, earlier);
+    Result<std::shared_ptr<const Route>> made = make_route(route, issuers, environment, earlier);
     if (!made.ok()) return Error{Reason::config_invalid, "route '" + route.name + "': " + made.error().detail};
     routes.push_back(std::move(made).value());
   }
