@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <thread>
 
+#include "sallyport/auth/telling_watch.h"
 #include "sallyport/gateway/http2.h"
 #include "sallyport/gateway/plugs.h"
 #include "sallyport/net/call.h"
@@ -53,6 +54,23 @@ net::Task<Result<T>> ask(Shard& shard, net::Loop& control, std::function<net::Ta
 net::Task<void> keep(net::Task<Result<std::vector<store::Revocation>>> task,
                      std::optional<Result<std::vector<store::Revocation>>>& result) {
   result.emplace(co_await task);
+}
+
+// A watch, if it can say so, and what it said last of why it does not tell.
+struct KnownWatch {
+  const auth::TellingWatch* watch = nullptr;
+  std::string trouble;
+};
+
+void report_trouble(Shared& shared, const std::string& mechanism, KnownWatch& known) {
+  if (!known.watch) return;
+  std::string trouble = known.watch->trouble();
+  if (trouble == known.trouble) return;
+  Event(shared.log, shared.clock.wall(), trouble.empty() ? Level::info : Level::warning,
+        trouble.empty() ? "watch.restored" : "watch.interrupted")
+      .text("mechanism", mechanism)
+      .text("detail", trouble);
+  known.trouble = std::move(trouble);
 }
 
 bool same_place(const Settings& left, const Settings& right) {
@@ -149,13 +167,19 @@ std::vector<std::unique_ptr<auth::Watch>> Gateway::start_watches() {
   for (const auto& route : snapshot_->routes.all()) {
     for (const auth::Step& step : route->chain().steps()) {
       for (const auto& authenticator : step.authenticators()) {
-        const auto changed = [this, mechanism = std::string(authenticator->mechanism())](std::string_view watch_key) {
+        const auto known = std::make_shared<KnownWatch>();
+        const auto changed = [this, known, mechanism = std::string(authenticator->mechanism())](std::string_view key) {
+          if (key.empty()) report_trouble(shared_, mechanism, *known);
           for (const auto& shard : shards_) {
-            shard->loop().post(
-                [&shard = *shard, mechanism, key = std::string(watch_key)] { shard.rechecks().ask(mechanism, key); });
+            shard->loop().post([&shard = *shard, mechanism, watch_key = std::string(key)] {
+              shard.rechecks().ask(mechanism, watch_key);
+            });
           }
         };
-        if (auto watch = authenticator->watch(control_, changed)) watches.push_back(std::move(watch));
+        auto watch = authenticator->watch(control_, changed);
+        if (!watch) continue;
+        known->watch = dynamic_cast<const auth::TellingWatch*>(watch.get());
+        watches.push_back(std::move(watch));
       }
     }
   }
@@ -398,8 +422,6 @@ std::string Gateway::metrics_text() const {
 
   page.family("sallyport_revocations_in_force", "gauge", "Revocations that handshakes are held against.");
   page.sample("", std::uint64_t{shared_.revocations.size()});
-  counter("sallyport_store_calls_total", "Questions to the store by the loops that serve clients.",
-          &Metrics::store_calls);
   page.family("sallyport_store_up", "gauge", "1 when the store answered last time.");
   page.sample("", std::uint64_t{store_answers_});
   page.family("sallyport_issuer_keys", "gauge", "Keys in use per issuer.");

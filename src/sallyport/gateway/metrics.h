@@ -33,7 +33,6 @@ struct Metrics {
   };
   Direction from_client;
   Direction from_backend;
-  metric::Counter store_calls;
   metric::Histogram handshake_seconds;
   metric::Counter http2_connections;
   metric::Gauge http2_open;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "sallyport/auth/telling_watch.h"
 #include "sallyport/base/encoding.h"
 #include "sallyport/config/file.h"
 #include "sallyport/crypto/digest.h"
@@ -49,8 +50,9 @@ struct SessionGrounds final : Grounds {
   std::string password;
 };
 
-struct SessionWatch final : Watch {
+struct SessionWatch final : TellingWatch {
   explicit SessionWatch(std::unique_ptr<SourceWatch> its_source) : source(std::move(its_source)) {}
+  std::string trouble() const override { return source->trouble(); }
   std::unique_ptr<SourceWatch> source;
 };
 

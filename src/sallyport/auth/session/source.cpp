@@ -48,6 +48,7 @@ template <class C>
 Result<DatabaseServer> server_of(const C& config, const StoreSchemes& schemes, const config::Environment& environment) {
   DatabaseServer server;
   TRY(server.url, parse_store_url(config.url, schemes));
+  if (server.url.user.empty()) server.url.user = config.user;
   TRY(server.password, load_password(config.password, environment));
   // On this machine nobody is on the way; a file of authorities says that TLS is wanted all the same.
   const bool proves = !config.ca_file.empty() || !(server.url.stays_here() || config.dangerous_plaintext);
@@ -63,6 +64,7 @@ struct Maker {
   Made operator()(const RedisSessions& config) const {
     RedisServer server;
     TRY(server.url, parse_store_url(config.url, redis_schemes));
+    if (server.url.user.empty()) server.url.user = config.user;
     TRY(server.password, load_password(config.password, environment));
     if (server.url.kind == StoreUrl::Kind::tls) {
       TRY(server.tls, net::ClientTls::load(config.ca_file.path));

@@ -19,6 +19,7 @@ using Complaint = std::optional<std::string>;
 
 constexpr const char* plaintext_doc =
     "Talks to another machine without TLS: whoever is on the way reads and forges sessions, and the password.";
+constexpr const char* user_doc = "Whom to log in as, where the URL does not say it.";
 constexpr const char* password_doc = "The password. Absent: none is sent.";
 constexpr const char* ca_doc = "PEM file with the authorities of the server's certificate. Absent: the system's.";
 constexpr const char* lifetime_doc =
@@ -89,7 +90,7 @@ config::Schema<RedisSessions> redis_schema() {
              field(&RedisSessions::url, "url",
                    "`redis://[user@]host[:port][/number]`, with TLS `rediss://`, or `unix:/path[:/number]`.", required,
                    example("rediss://redis.internal/0"), is_url(redis_schemes)),
-             field(&RedisSessions::password, "password", password_doc),
+             field(&RedisSessions::user, "user", user_doc), field(&RedisSessions::password, "password", password_doc),
              field(&RedisSessions::ca_file, "ca_file", ca_doc),
              field(&RedisSessions::prefix, "prefix",
                    "What stands before the session's id in a key. Absent: as the framework has it.",
@@ -122,7 +123,8 @@ config::Schema<C> server_schema(std::string name, std::string doc, const std::st
                        "another machine always with "
                        "TLS and a certificate that is verified.",
                    required, example(example_url), is_url(schemes)),
-             field(&C::password, "password", password_doc), field(&C::ca_file, "ca_file", ca_doc),
+             field(&C::user, "user", user_doc), field(&C::password, "password", password_doc),
+             field(&C::ca_file, "ca_file", ca_doc),
              field(&C::table, "table", "The table, perhaps with its schema. Absent: as the framework has it.",
                    is_table()),
              field(&C::columns, "columns", "Its columns, where they are not those of the framework.", columns_schema()),

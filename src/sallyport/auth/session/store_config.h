@@ -15,6 +15,7 @@ namespace sallyport::auth {
 
 struct RedisSessions {
   std::string url;
+  std::string user;
   config::SecretSource password;
   config::FilePath ca_file;
   std::optional<std::string> prefix;
@@ -31,6 +32,7 @@ struct SessionColumns {
 
 struct PostgresSessions {
   std::string url;
+  std::string user;
   config::SecretSource password;
   config::FilePath ca_file;
   std::string table;
@@ -42,6 +44,7 @@ struct PostgresSessions {
 
 struct MysqlSessions {
   std::string url;
+  std::string user;
   config::SecretSource password;
   config::FilePath ca_file;
   std::string table;
