@@ -1,7 +1,7 @@
 # Every developer command, one line each. `make` lists them.
 JOBS ?= $(shell nproc)
 .DEFAULT_GOAL := help
-.PHONY: help build demo test unit scenarios tsan gcc clang-16 fuzz bench bench-programs bench-check bench-baseline bench-compare conformance lint format generate clean
+.PHONY: help build demo test unit scenarios tsan gcc clang-16 fuzz bench bench-mechanisms bench-programs bench-check bench-baseline bench-compare conformance lint format generate clean
 
 help:            ## lists these commands
 	@sed -nE 's/^([a-z0-9-]+): [^#]*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name line; do \
@@ -53,6 +53,10 @@ bench: build     ## what it costs beside nginx, HAProxy, Caddy, Envoy and Node; 
 	@scripts/build release bench
 	@scripts/build asan gateway_test
 	@/usr/bin/python3 bench/run.py $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(ONLY),--only $(ONLY)) $(if $(PEERS),--peers $(PEERS)) $(BENCH)
+
+bench-mechanisms: build  ## what each way to authenticate costs a handshake; docs/reference/mechanisms.md shows it
+	@scripts/packages test
+	@/usr/bin/python3 bench/mechanisms.py $(BENCH)
 
 bench-check: bench-programs  ## counts the instructions of a message, a handshake, a refusal; fails above the committed figures +5 %
 	@/usr/bin/python3 bench/compare.py check

@@ -320,3 +320,45 @@ def test_nobody_slips_through_a_revocation(world: World):
         assert await gateway.stop() == 0
 
     world.run(play())
+
+
+def test_a_crowd_that_never_says_who_it_is(world: World):
+    """They are accepted, because their route asks for the credential in the first message, and say nothing. Who says it at once is let in
+    as ever, and what they cost is bounded."""
+    count, at_once, places = (50_000, 5_000, 2_000) if FULL else (6_000, 1_500, 500)
+    config = {"routes": {"chat": {"timing": "first_message"}}, "limits": {"waiting": places, "waiting_per_ip": 100, "pending": 10_000}}
+    world.backend.play(None)
+
+    async def play():
+        gateway = await world.fresh_gateway(config)
+        warm = await world.connect(gateway, plain=True)
+        await warm.open(upgrade("/chat", headers=[APP, ("Sec-WebSocket-Protocol", "sallyport.v1")]))
+        before, descriptors = gateway.memory(), gateway.descriptors()
+        child = await run_child("silent.py", *gateway.addresses["127.0.0.2"], count, at_once)
+        request = upgrade("/chat", headers=[APP, ("Sec-WebSocket-Protocol", "sallyport.v1")]).decode()
+        crowd = asyncio.ensure_future(child.communicate(json.dumps(request).encode()))
+        waits, most = [], before
+        while not crowd.done():
+            began = time.monotonic()
+            good = await world.connect(gateway, plain=True, source="127.0.9.9")
+            await good.open(upgrade("/chat", headers=[APP, ("Sec-WebSocket-Protocol", "sallyport.v1")]), 30)
+            good.listens = True
+            good.text(json.dumps({"$sallyport": {"op": "authenticate", "token": tokens.mint()}}))
+            await good.notice("ready", 30)
+            good.text("hello")
+            assert await good.receive() == b"hello"
+            waits.append(time.monotonic() - began)
+            most = max(most, gateway.memory())
+            good.reset()
+        ends = json.loads(crowd.result()[0])
+        assert sum(ends.values()) == count
+        assert ends.get("1013", 0) >= (count - at_once) * 0.9, ends
+        assert len(waits) >= 5
+        assert most - before < places * 24 * 1024 + 48 * MIB, f"{(most - before) / MIB:.0f} MiB more"
+        print(f"\n{count} silent sockets ended {ends}; {len(waits)} good clients were let in within "
+              f"{sorted(waits)[len(waits) // 2] * 1000:.0f} ms (median), {max(waits) * 1000:.0f} ms (worst); {(most - before) / MIB:.0f} MiB more at most")
+        warm.reset()
+        await let_go(gateway, descriptors)
+        assert await gateway.stop() == 0
+
+    world.run(play())

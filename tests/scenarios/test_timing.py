@@ -7,10 +7,11 @@ import asyncio
 import json
 import signal
 import struct
+import time
 
 import pytest
 
-from harness import frames, tokens
+from harness import frames, secrets, tokens
 from harness.client import Client, upgrade
 from harness.frames import BINARY, PING, PONG, TEXT
 from harness.gateway import Answer
@@ -386,3 +387,43 @@ class TestAskedAgain:
             assert await other.receive() == b"still here"
 
         play(scene, {"routes": {"chat": {"recheck": {"every": "200ms"}}}}, own=True)
+
+
+EXCHANGE = {"routes": {"chat": {"exchange": {"lifetime": "1h"}}}}
+
+
+class TestExchange:
+    def test_a_short_token_opens_a_long_connection(self, world: World, play):
+        async def scene(gateway, connect):
+            ends = time.time() + 2
+            short = ("Authorization", f"Bearer {tokens.mint(sub='longlived', exp='+2')}")
+            client = await connect(CONTROL, short)
+            client.listens = True
+            ready = await client.notice("ready")
+            assert ready["expires_at"] > ends + 3000
+            session = secrets.remember("a session token", ready["session"])
+            bare = await connect(short)  # has no control channel to be told on: lives by its own token
+            assert (await bare.close_frame()).reason == "credential expired"
+            await gateway.past(ends + 1)
+            client.text("still here")
+            assert await client.receive() == b"still here"
+            again = await connect(CONTROL, ("Authorization", f"Bearer {session}"))
+            again.listens = True
+            ready = await again.notice("ready")
+            assert ready["subject"] == "longlived" and "session" not in ready
+            assert (await world.backend.arrival()).header("authorization") is None
+            await gateway.admin("POST", "/v1/revocations", {"sub": "longlived"})
+            for live in (client, again):
+                assert (await live.close_frame()).reason == "credential revoked"
+
+        play(scene, EXCHANGE)
+
+    def test_whom_a_revocation_names_gets_no_session(self, world: World, play):
+        async def scene(gateway, connect):
+            token = tokens.mint(sub="gone", jti="gone-1")
+            assert (await gateway.admin("POST", "/v1/revocations", {"jti": "gone-1"})).status == 200
+            client = await world.connect(gateway, plain=True)
+            client.write(upgrade("/chat", headers=[APP, CONTROL, ("Authorization", f"Bearer {token}")]))
+            assert (await client.read_answer()).status == 401
+
+        play(scene, EXCHANGE)

@@ -15,6 +15,8 @@ namespace sallyport::auth::testing {
 struct AuthenticatorContract {
   enum class WithoutCredential : std::uint8_t { not_mine, accepted };
   enum class Store : std::uint8_t { needed, not_needed };
+  /// `once`: a credential that is used up, so that it is refused with `credential.replayed` from then on.
+  enum class Uses : std::uint8_t { many, once };
 
   std::shared_ptr<const Authenticator> authenticator;
   /// Fills the store with what makes `good` good.
@@ -24,6 +26,7 @@ struct AuthenticatorContract {
   std::vector<Handshake> bad;
   WithoutCredential without = WithoutCredential::not_mine;
   Store store = Store::not_needed;
+  Uses uses = Uses::many;
   /// Where garbage is put in; tokens by default.
   std::function<Handshake(std::string_view garbage)> present = with_bearer;
 };
@@ -58,8 +61,12 @@ inline void check_authenticator_contract(const AuthenticatorContract& contract, 
     const Verdict second = scene.judge(authenticator, contract.good);
     const Verdict third = other.judge(authenticator, contract.good);
     REQUIRE(name_of(first) == "accept");
-    REQUIRE(name_of(second) == "accept");
     REQUIRE(name_of(third) == "accept");
+    if (contract.uses == AuthenticatorContract::Uses::once) {
+      REQUIRE(name_of(second) == "credential.replayed");
+      return;
+    }
+    REQUIRE(name_of(second) == "accept");
     CHECK((*first.identity())->subject == (*second.identity())->subject);
     CHECK((*first.identity())->subject == (*third.identity())->subject);
   }

@@ -45,6 +45,12 @@ inline constexpr std::string_view token_subprotocol_prefix = "bearer.";
 
 /// The start of an opaque token and of nothing else: it tells whose concern a token is.
 inline constexpr std::string_view opaque_token_prefix = "spt_";
+/// The start of a ticket and of nothing else.
+inline constexpr std::string_view ticket_prefix = "spk_";
+/// Whether `token` is of one of our own kinds, so that it is no concern of a mechanism for tokens of others.
+inline bool is_of_own_kind(std::string_view token) {
+  return token.starts_with(opaque_token_prefix) || token.starts_with(ticket_prefix);
+}
 
 struct PresentedToken {
   Secret token;  ///< hostile; 1 to max_token_size bytes of the `b64token` alphabet (RFC 6750 §2.1)

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "sallyport/gateway/ticket_endpoint.h"
 #include "sallyport/http/grammar.h"
 #include "sallyport/net/call.h"
 
@@ -30,13 +31,10 @@ net::Task<Result<http::Response>> bind_socket(Call& call) {
   if (!code) co_return Error{Reason::request_invalid, "code is missing"};
   if (call.route->settings().timing != Timing::out_of_band)
     co_return Error{Reason::request_invalid, "no socket of this route waits to be bound"};
-  CO_TRY(const auto origin, call.route->origins().check(call.request.headers(), call.request.authority()));
+  auto proving = prove(call);
+  CO_TRY(const auth::Identity identity, co_await proving);
   Shard& here = call.arrival.shard;
-  auth::Here services = here.here();
-  const auth::Evidence evidence{&call.request, origin, call.arrival.peer};
   const net::Deadline by = auth_deadline(call.arrival);
-  CO_TRY(const auth::Identity identity, co_await call.route->chain().authenticate(evidence, services, by));
-  CO_TRY_OK(here.shared.revocations.check(identity, {}));
   for (Shard* shard : here.shared.shards) {
     const auto vouch = [shard, code = *code, route = call.route->name(), identity] {
       return vouch_on(*shard, code, route, identity);
@@ -51,6 +49,7 @@ net::Task<Result<http::Response>> bind_socket(Call& call) {
 constexpr std::array all{
     Endpoint{"/.sallyport/bind", "POST", Takes::json, Pages::of_routes, bind_socket},
     Endpoint{"/.sallyport/jwks.json", "GET", Takes::nothing, Pages::any, give_keys},
+    Endpoint{"/.sallyport/ticket", "POST", Takes::json, Pages::of_routes, give_ticket},
 };
 
 bool is_at(const Endpoint& endpoint, std::string_view path) {
@@ -214,6 +213,18 @@ bool is_allowed_page(const Call& call) {
 
 net::Deadline auth_deadline(const Arrival& arrival) {
   return arrival.deadline(arrival.snapshot->settings.limits.auth_timeout, Reason::auth_timeout);
+}
+
+net::Task<Result<auth::Identity>> prove(const Call& call) {
+  const Arrival& arrival = call.arrival;
+  CO_TRY(const http::OriginProof origin, call.route->origins().check(call.request.headers(), call.request.authority()));
+  const auth::Evidence evidence{&call.request, origin, arrival.peer};
+  auth::Here here = arrival.shard.here();
+  CO_TRY(auth::Identity identity, co_await call.route->chain().authenticate(evidence, here, auth_deadline(arrival)));
+  if (identity->expires_at <= arrival.shard.loop().wall())
+    co_return Error{Reason::credential_expired, "expired within the leeway"};
+  CO_TRY_OK(arrival.shard.shared.revocations.check(identity, {}));
+  co_return identity;
 }
 
 }  // namespace sallyport::gateway

@@ -73,6 +73,10 @@ http::Response error_answer(const Error& error);
 /// Errors: `request.invalid` when the path is no text in its normal form, or is needed and absent; `route.not_found`.
 Result<void> find_route(Call& call);
 
+/// Who `call` comes from, by whatever credential call.route accepts: Origin, chain, time, revocations, as for a handshake.
+/// Errors: those of OriginPolicy::check() and Chain::authenticate(); `credential.expired`, `credential.revoked`.
+net::Task<Result<auth::Identity>> prove(const Call& call);
+
 /// Whether the call comes from a page of an Origin that call.route allows or, before that is known, any route of the host.
 bool is_allowed_page(const Call& call);
 

@@ -422,6 +422,8 @@ std::string Gateway::metrics_text() const {
 
   page.family("sallyport_revocations_in_force", "gauge", "Revocations that handshakes are held against.");
   page.sample("", std::uint64_t{shared_.revocations.size()});
+  counter("sallyport_store_calls_total", "Questions to the store by the loops that serve clients.",
+          &Metrics::store_calls);
   page.family("sallyport_store_up", "gauge", "1 when the store answered last time.");
   page.sample("", std::uint64_t{store_answers_});
   page.family("sallyport_issuer_keys", "gauge", "Keys in use per issuer.");

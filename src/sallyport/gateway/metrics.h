@@ -33,6 +33,7 @@ struct Metrics {
   };
   Direction from_client;
   Direction from_backend;
+  metric::Counter store_calls;
   metric::Histogram handshake_seconds;
   metric::Counter http2_connections;
   metric::Gauge http2_open;

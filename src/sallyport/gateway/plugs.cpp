@@ -4,6 +4,7 @@
 #include "sallyport/auth/jwt/jwt.h"
 #include "sallyport/auth/opaque/opaque.h"
 #include "sallyport/auth/session/session.h"
+#include "sallyport/auth/ticket/ticket.h"
 #include "sallyport/protocol/json/json.h"
 #include "sallyport/store/memory/config.h"
 #include "sallyport/store/memory/memory_backend.h"
@@ -17,18 +18,28 @@ namespace {
 std::vector<std::string> sources_of(const config::Choice& choice) {
   if (const auto* jwt = choice.get<auth::JwtConfig>()) return jwt->from;
   if (const auto* opaque = choice.get<auth::OpaqueConfig>()) return opaque->from;
+  if (const auto* ticket = choice.get<auth::TicketConfig>()) return ticket->from;
   return {};
 }
 
-Result<std::shared_ptr<const auth::Authenticator>> make_authenticator(
-    const config::Choice& choice, std::span<const std::shared_ptr<const auth::Issuer>> issuers,
-    std::span<const auth::TokenSource> watched, const auth::Requirements& require,
-    const config::Environment& environment) {
-  if (const auto* jwt = choice.get<auth::JwtConfig>()) return auth::make_authenticator(*jwt, issuers);
+// What a mechanism may need besides its own settings.
+struct Surroundings {
+  const RouteSettings& route;
+  std::span<const std::shared_ptr<const auth::Issuer>> issuers;
+  std::span<const auth::TokenSource> watched;
+  const config::Environment& environment;
+};
+
+Result<std::shared_ptr<const auth::Authenticator>> make_authenticator(const config::Choice& choice,
+                                                                      const Surroundings& around) {
+  if (const auto* jwt = choice.get<auth::JwtConfig>()) return auth::make_authenticator(*jwt, around.issuers);
   if (const auto* opaque = choice.get<auth::OpaqueConfig>()) return auth::make_authenticator(*opaque);
+  if (const auto* ticket = choice.get<auth::TicketConfig>())
+    return auth::make_authenticator(*ticket, around.route.name);
   if (const auto* session = choice.get<auth::SessionConfig>())
-    return auth::make_authenticator(*session, environment, require.claim_names());
-  if (const auto* anonymous = choice.get<auth::AnonymousConfig>()) return auth::make_authenticator(*anonymous, watched);
+    return auth::make_authenticator(*session, around.environment, around.route.require.claim_names());
+  if (const auto* anonymous = choice.get<auth::AnonymousConfig>())
+    return auth::make_authenticator(*anonymous, around.watched);
   return Error{Reason::config_invalid, "no mechanism is called '" + choice.kind + "'"};
 }
 
@@ -36,10 +47,7 @@ Result<std::shared_ptr<const auth::Authenticator>> make_authenticator(
 
 const std::vector<config::Plug>& authenticator_plugs() {
   static const std::vector<config::Plug> plugs = {
-      auth::jwt_plug(),
-      auth::opaque_plug(),
-      auth::session_plug(),
-      auth::anonymous_plug(),
+      auth::jwt_plug(), auth::opaque_plug(), auth::session_plug(), auth::ticket_plug(), auth::anonymous_plug(),
   };
   return plugs;
 }
@@ -84,7 +92,7 @@ Result<auth::Chain> make_chain(const RouteSettings& route, std::span<const std::
   for (const config::Choice& way : route.authenticate) {
     std::vector<std::shared_ptr<const auth::Authenticator>> parts;
     for (const config::Choice& part : parts_of(way)) {
-      TRY(auto authenticator, make_authenticator(part, issuers, watched, route.require, environment));
+      TRY(auto authenticator, make_authenticator(part, Surroundings{route, issuers, watched, environment}));
       parts.push_back(std::move(authenticator));
     }
     steps.emplace_back(std::move(parts));

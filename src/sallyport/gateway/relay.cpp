@@ -68,7 +68,9 @@ net::Task<Ending> Relay::run(Bytes early_client, Bytes early_backend) {
   if (control_ == ControlChannel::on) {
     std::string frame;
     ws::append_text(frame, ws::ready_notice(session_.id(), session_.identity()->subject,
-                                            to_unix_seconds(session_.identity()->expires_at)));
+                                            to_unix_seconds(session_.identity()->expires_at),
+                                            session_token_ ? session_token_->reveal() : std::string_view()));
+    session_token_.reset();
     send(client_, bytes_of(frame));
   }
   end_in_time();  // the backend may have taken longer than the credential holds

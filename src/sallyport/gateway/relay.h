@@ -63,6 +63,8 @@ class Relay {
 
   /// Before run(): the client was greeted already, so the backend's first message is dropped.
   void drop_greeting() { drop_greeting_ = true; }
+  /// Before run(): the first notice tells the client this session token.
+  void tell_session(Secret token) { session_token_.emplace(std::move(token)); }
   /// Relays until both sides are told of the end, or the time for that is over. `early_*` are bytes that came behind the heads of the
   /// handshakes. Never fails: every trouble is an ending.
   net::Task<Ending> run(Bytes early_client, Bytes early_backend);
@@ -170,6 +172,7 @@ class Relay {
   Instant session_ends_at_{};
   Instant close_deadline_{};
   Instant last_words_until_{};
+  std::optional<Secret> session_token_;  // until it is told
   bool noticed_ = false;
   bool drop_greeting_ = false;
   bool spoof_logged_ = false;

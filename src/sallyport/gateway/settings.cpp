@@ -196,6 +196,33 @@ config::Schema<RecheckSettings> recheck_schema() {
             "How long the source may be out of reach before connections end for it.", between(0s, 24h)));
 }
 
+config::Schema<ExchangeSettings> exchange_schema() {
+  return config::schema(
+      "routes.exchange",
+      "Gives whoever has authenticated an opaque session token on the control channel, which the connection lives by "
+      "from "
+      "then on and with which the client can come again: the credential itself may be short-lived. It keeps subject, "
+      "tenant, session id, scopes and roles, and is revoked like any opaque token.",
+      field(&ExchangeSettings::lifetime, "lifetime", "Of the session token.", between(1s, 24h)));
+}
+
+void check_exchange(const RouteSettings& route, Check& check) {
+  if (!route.exchange) return;
+  const auto is_opaque = [](const config::Choice& way) { return way.kind == "opaque"; };
+  if (std::ranges::none_of(route.authenticate, is_opaque))
+    check.problem("exchange", "the route does not take the opaque tokens that it would give",
+                  "Add opaque: {} to authenticate");
+  if (route.control == Control::never)
+    check.problem("exchange", "the token is told on the control channel, which nobody has here",
+                  "Set control: offered or always");
+  const auth::Requirements& require = route.require;
+  if (!require.claims.empty() || !require.acr.empty() || !require.amr.empty() || require.max_age)
+    check.problem(
+        "exchange",
+        "a session token says nothing of claims, acr, amr and the time of authentication, which require asks for",
+        "Require scopes and roles only");
+}
+
 config::Schema<RefreshSettings> refresh_schema() {
   return config::schema(
       "routes.refresh", "How a connection outlives its credential.",
@@ -336,6 +363,11 @@ config::Schema<RouteSettings> route_schema() {
                  })),
              field(&RouteSettings::recheck, "recheck",
                    "Asks the source of truth again for as long as a connection lives.", recheck_schema()),
+             field(
+                 &RouteSettings::exchange, "exchange",
+                 "Lets a connection live by a session token instead of the credential that opened it. Absent: it does "
+                 "not.",
+                 exchange_schema()),
              field(&RouteSettings::messages, "messages",
                    "Understands every message of a client before the backend gets it. Absent: messages go on unread.",
                    messages_schema()),
@@ -365,6 +397,7 @@ config::Schema<RouteSettings> route_schema() {
                 "Set control: never, or use compression.client and compression.backend");
           },
           {"control", "compression", "messages"})
+      .validated_by(check_exchange, {"authenticate", "exchange", "control", "require"})
       .validated_by(check_timing, {"timing", "waiting", "subprotocols", "control", "compression", "refusal"});
 }
 

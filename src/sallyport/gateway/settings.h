@@ -89,6 +89,10 @@ struct WaitingSettings {
   config::ByteSize message_size = config::kib(16);
 };
 
+struct ExchangeSettings {
+  std::chrono::seconds lifetime = std::chrono::hours(1);
+};
+
 struct RecheckSettings {
   std::chrono::milliseconds every{60'000};
   std::chrono::milliseconds tolerate{60'000};
@@ -136,6 +140,7 @@ struct RouteSettings {
   WaitingSettings waiting;
   std::vector<std::string> subprotocols;
   RecheckSettings recheck;
+  std::optional<ExchangeSettings> exchange;
   std::optional<MessagesSettings> messages;
   RefreshSettings refresh;
   Control control = Control::offered;

@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "sallyport/gateway/connection.h"
+#include "sallyport/gateway/counted_store.h"
 
 namespace sallyport::gateway {
 namespace {
@@ -32,7 +33,7 @@ Shard::Shard(Shared& everybodys, store::Backend& backend, std::shared_ptr<const 
       sessions(everybodys.revocations, everybodys.limits),
       loop_(everybodys.clock),
       http_(loop_),
-      store_(backend.open(loop_)),
+      store_(std::make_unique<CountedStore>(backend.open(loop_), metrics.store_calls)),
       rechecks_(*this) {
   loop_.on_escaped_exception([this](std::exception_ptr bug) {
     metrics.bugs.add();

@@ -2,7 +2,9 @@
 
 #include <algorithm>
 
+#include "sallyport/auth/opaque/opaque_token.h"
 #include "sallyport/auth/token.h"
+#include "sallyport/auth/within.h"
 #include "sallyport/base/encoding.h"
 #include "sallyport/gateway/endpoints.h"
 #include "sallyport/http/forward.h"
@@ -77,6 +79,10 @@ net::Task<Result<Tunnel::Next>> Tunnel::open() {
   const bool at_once = route_->settings().timing == Timing::handshake;
   auto proving = at_once ? prove(evidence) : welcome(upgrade, origin);
   CO_TRY(auth::Identity identity, co_await proving);
+  if (route_->settings().exchange && identity->mechanism != "opaque" && wants_control(upgrade)) {
+    auto exchanging = exchange(identity);
+    CO_TRY(identity, co_await exchanging);
+  }
   CO_TRY(auto network_place, shard_.shared.limits.by_network.enter(
                                  route_->name() + '\0' + arrival_.peer.address.network(),
                                  route_->settings().limits.connections_per_ip, Reason::limit_connections_ip));
@@ -106,6 +112,30 @@ net::Task<Result<auth::Identity>> Tunnel::prove(const auth::Evidence& evidence) 
   // A clock difference is tolerated when a credential is judged, but a connection cannot be opened after its end.
   if (identity->expires_at <= loop_.wall()) co_return Error{Reason::credential_expired, "expired within the leeway"};
   co_return identity;
+}
+
+net::Task<Result<auth::Identity>> Tunnel::exchange(auth::Identity proven) {
+  // Whom a revocation names gets no session that it does not name.
+  CO_TRY_OK(shard_.shared.revocations.check(proven, {}));
+  auth::MintedToken minted = auth::mint_token(shard_.random);
+  store::TokenRow row;
+  row.hash = minted.hash;
+  row.id = base64url_encode(bytes_of(shard_.random.bytes(16)));
+  row.subject = proven->subject;
+  row.session_id = proven->session_id;
+  row.tenant = proven->tenant;
+  row.scopes = proven->scopes;
+  row.roles = proven->roles;
+  row.issued_at = loop_.wall();
+  row.expires_at = row.issued_at + route_->settings().exchange->lifetime;
+  auth::Here here = shard_.here();
+  auto putting = here.store.put_token(std::move(row));
+  auto put = auth::within(loop_, std::move(putting), auth_deadline(arrival_));
+  CO_TRY_OK(co_await put);
+  const auth::Evidence evidence{nullptr, origin_, arrival_.peer, minted.token.reveal()};
+  CO_TRY(auth::Identity session, co_await prove(evidence));
+  session_token_.emplace(std::move(minted.token));
+  co_return session;
 }
 
 net::Task<Result<auth::Identity>> Tunnel::welcome(const http::Upgrade& upgrade, http::OriginProof origin) {
@@ -283,6 +313,7 @@ net::Task<void> Tunnel::relay() {
   Relay relay(context, exchange_.waiter(), session, evidence, control, exchange_.stream(), *upstream_.stream,
               upstream_.compression);
   if (early_client_ && route_->settings().waiting.protocol == auth::OpeningProtocol::socketio) relay.drop_greeting();
+  if (session_token_) relay.tell_session(*std::exchange(session_token_, std::nullopt));
   const Ending ending =
       co_await relay.run(early_client_ ? bytes_of(*early_client_) : exchange_.early(), bytes_of(upstream_.early));
   metrics.closed[static_cast<std::size_t>(ending.reason)].add();

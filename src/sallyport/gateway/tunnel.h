@@ -39,6 +39,8 @@ class Tunnel {
   // accept, then wait for the client to say who it is
   net::Task<Result<auth::Identity>> welcome(const http::Upgrade& upgrade, http::OriginProof origin);
   net::Task<Result<auth::Identity>> listen(const Lobby::Guest& guest, http::OriginProof origin);
+  // Puts an opaque session of our own in place of the credential's identity.
+  net::Task<Result<auth::Identity>> exchange(auth::Identity proven);
   Result<auth::Opening> open_message(const FirstWords::Message& message) const;
   net::Task<Result<Upstream>> open_upstream(const http::Upgrade& upgrade, const Session& session,
                                             std::span<const http::DeflateParameters> deflate_offers);
@@ -65,6 +67,7 @@ class Tunnel {
   Stage stage_ = Stage::asked;
   // Of a client that was accepted before the backend was asked.
   std::optional<std::string> agreed_early_;  // the subprotocol; empty: none
+  std::optional<Secret> session_token_;
   std::optional<std::string> early_client_;  // frames that are the relay's to read
 };
 

@@ -130,10 +130,11 @@ Result<ControlRequest> parse_control(Bytes payload) {
                         Secret(*token)};
 }
 
-std::string ready_notice(std::string_view connection, std::string_view subject,
-                         std::optional<std::int64_t> expires_at) {
+std::string ready_notice(std::string_view connection, std::string_view subject, std::optional<std::int64_t> expires_at,
+                         std::string_view session) {
   json::Object members{{"op", "ready"}, {"connection", connection}, {"subject", subject}};
   if (expires_at) members.emplace_back("expires_at", *expires_at);
+  if (!session.empty()) members.emplace_back("session", session);
   return notice(std::move(members));
 }
 

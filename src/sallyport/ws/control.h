@@ -42,7 +42,9 @@ struct ControlRequest {
 Result<ControlRequest> parse_control(Bytes payload);
 
 /// Texts that the gateway sends. Units: `expires_at` in seconds since 1970.
-std::string ready_notice(std::string_view connection, std::string_view subject, std::optional<std::int64_t> expires_at);
+/// `session` is a credential; empty: none was given.
+std::string ready_notice(std::string_view connection, std::string_view subject, std::optional<std::int64_t> expires_at,
+                         std::string_view session = {});
 /// For a socket that waits until somebody vouches for it with `code`.
 std::string bind_notice(std::string_view code, std::chrono::milliseconds within);
 std::string expiring_notice(std::int64_t expires_at);

@@ -101,6 +101,8 @@ TEST_CASE("control requests: everything else is refused") {
 TEST_CASE("notices are what the contract shows, and control texts themselves") {
   CHECK(ready_notice("c1", "al\"ice", 1760000000) ==
         R"({"$sallyport":{"op":"ready","connection":"c1","subject":"al\"ice","expires_at":1760000000}})");
+  CHECK(ready_notice("c1", "alice", {}, "spt_x") ==
+        R"({"$sallyport":{"op":"ready","connection":"c1","subject":"alice","session":"spt_x"}})");
   CHECK(ready_notice("c1", "alice", {}) == R"({"$sallyport":{"op":"ready","connection":"c1","subject":"alice"}})");
   CHECK(expiring_notice(5) == R"({"$sallyport":{"op":"expiring","expires_at":5}})");
   CHECK(refreshed_notice(6) == R"({"$sallyport":{"op":"refreshed","expires_at":6}})");

@@ -3,11 +3,13 @@ travels, and how it is revoked. A mechanism says why where a state makes no sens
 
 from __future__ import annotations
 
+import json
 import time
 from dataclasses import dataclass, field
 
-from . import tokens
-from .gateway import Gateway
+from . import secrets, tokens
+from .client import Client
+from .gateway import Answer, Gateway
 from .world import World
 
 BY_ANOTHER_WAY = "it is the jwt mechanism by another way"
@@ -33,6 +35,15 @@ class Makes:
         self.why = why
 
 
+async def post(world: World, gateway: Gateway, path: str, body: dict, headers: list[tuple[str, str]]) -> Answer:
+    """An answer of the gateway's own, over TLS."""
+    client = await Client.connect(gateway.addresses["127.0.0.1"], tls=world.client_tls)
+    payload = json.dumps(body).encode()
+    lines = [f"POST {path} HTTP/1.1", "Host: gw.example.test", "Content-Type: application/json", f"Content-Length: {len(payload)}"]
+    client.write("\r\n".join([*lines, *(f"{name}: {value}" for name, value in headers), "", ""]).encode() + payload)
+    return await client.read_answer()
+
+
 class Mechanism:
     name = ""
     #: the timings that make no sense for it, and why
@@ -56,6 +67,10 @@ class Mechanism:
     async def revoke(self, world: World, gateway: Gateway, credential: Credential) -> None:
         answer = await gateway.admin("POST", "/v1/revocations", {"sub": credential.subject})
         assert answer.status == 200, answer.body
+
+    def asked(self, world: World) -> int | None:
+        """How many questions the server that it relies on has been asked; None: there is no such server."""
+        return None
 
     #: "bearer": good until it ends, however often it is shown; "once": good for one attempt
     use = "bearer"
@@ -119,4 +134,25 @@ class Opaque(Mechanism):
         assert (await gateway.admin("DELETE", f"/v1/tokens/{credential.id}")).status in (200, 204)
 
 
-MECHANISMS: list[Mechanism] = [Jwt(), JwtInSubprotocol(), JwtInCookie(), Opaque()]
+class Ticket(Mechanism):
+    name = "ticket"
+    use = "once"
+    never = {"out_of_band": "a ticket is good for a handshake, and for no other request"}
+
+    def authenticate(self, world):
+        return [{"ticket": {"lifetime": "2s"}}, {"jwt": {"issuer": "main", "from": ["header"]}}]
+
+    async def credential(self, world, gateway, path, state):
+        subject = f"ticket-{time.monotonic_ns()}"
+        headers = [("Authorization", f"Bearer {tokens.mint(sub=subject)}"), ("Origin", "https://app.example.com")]
+        answer = await post(world, gateway, "/.sallyport/ticket", {"path": path}, headers)
+        assert answer.status == 200, answer.body
+        ticket = secrets.remember("a ticket", answer.json["ticket"])
+        if state == "forged":
+            ticket = ticket[:-3] + ("A" if ticket[-3] != "A" else "B") + ticket[-2:]
+        if state == "expired":
+            await gateway.past(time.time() + 3)
+        return Credential(query=f"?ticket={ticket}", token=ticket, subject=subject)
+
+
+MECHANISMS: list[Mechanism] = [Jwt(), JwtInSubprotocol(), JwtInCookie(), Opaque(), Ticket()]

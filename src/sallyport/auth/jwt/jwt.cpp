@@ -139,7 +139,7 @@ class Trial {
 net::Task<Verdict> JwtAuthenticator::authenticate(const Evidence& evidence, Here& here, net::Deadline deadline) const {
   Result<std::optional<PresentedToken>> found = find_token(evidence, sources_);
   if (!found) co_return Verdict::refuse(std::move(found).error());
-  if (!*found || (*found)->token.reveal().starts_with(opaque_token_prefix)) co_return Verdict::not_mine();
+  if (!*found || is_of_own_kind((*found)->token.reveal())) co_return Verdict::not_mine();
   const Secret token = std::move((*found)->token);
 
   const KeySource::Snapshot keys = issuer_->keys->snapshot();
