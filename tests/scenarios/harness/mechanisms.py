@@ -4,6 +4,7 @@ travels, and how it is revoked. A mechanism says why where a state makes no sens
 from __future__ import annotations
 
 import json
+import os
 import time
 from dataclasses import dataclass, field
 
@@ -155,4 +156,28 @@ class Ticket(Mechanism):
         return Credential(query=f"?ticket={ticket}", token=ticket, subject=subject)
 
 
-MECHANISMS: list[Mechanism] = [Jwt(), JwtInSubprotocol(), JwtInCookie(), Opaque(), Ticket()]
+class Session(Mechanism):
+    """PHP's sessions in files; no PHP is needed to write one."""
+
+    name = "session"
+    never = {"first_message": "a page cannot read the cookie that it would have to say"}
+
+    def folder(self, world):
+        folder = world.folder / "php-sessions"
+        folder.mkdir(exist_ok=True)
+        return folder
+
+    def authenticate(self, world):
+        return [{"session": {"framework": "php", "store": {"files": {"path": str(self.folder(world))}}}}]
+
+    async def credential(self, world, gateway, path, state):
+        subject, name = f"{self.name}-{time.monotonic_ns()}", secrets.remember("a session's id", os.urandom(13).hex())
+        file = self.folder(world) / f"sess_{name}"
+        file.write_text(f'user_id|s:{len(subject)}:"{subject}";')
+        if state == "expired":
+            os.utime(file, (time.time() - 1441, time.time() - 1441))
+        shown = name[:-1] + ("0" if name[-1] != "0" else "1") if state == "forged" else name
+        return Credential([("Cookie", f"PHPSESSID={shown}")], subject=subject)
+
+
+MECHANISMS: list[Mechanism] = [Jwt(), JwtInSubprotocol(), JwtInCookie(), Opaque(), Ticket(), Session()]

@@ -1,0 +1,232 @@
+"""Users of real web frameworks (tests/frameworks): they log in over HTTP, open a socket through the gateway with the cookie of that,
+log out, and the socket ends. Who is not logged in, and who changed the cookie, is refused."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+import pathlib
+import shutil
+import sys
+import time
+
+import pytest
+
+from harness import secrets
+from harness.applications import FRAMEWORKS, Browser, Process, free_port, missing, node_modules, python_with, redis_server
+from harness.client import Client, upgrade
+from harness.world import World
+
+APP = "https://app.example.com"
+EVERY = 0.5  # seconds between two questions to a store
+SECRET = secrets.remember("an application's secret", "a secret of the application, 0123456789")
+
+
+class Application:
+    """One way in which a framework keeps its sessions."""
+
+    name = ""
+    user = "alice"  #: as the session names her
+    watched = True  #: whether her log-out reaches the store
+    session: dict = {}
+
+    def start(self, folder: pathlib.Path, redis: Process | None) -> Process:
+        """Starts the application and says in self.session how the gateway reads its sessions."""
+        raise NotImplementedError
+
+
+class Express(Application):
+    def __init__(self, store: str):
+        self.name, self.store = f"express, {store}", store
+
+    def start(self, folder, redis):
+        store = {"files": {"path": str(folder)}} if self.store == "files" else {"redis": {"url": f"redis://127.0.0.1:{redis.port}"}}
+        self.session = {"framework": "express", "secret_file": "$secret", "identity": "user.id", "roles": "user.roles", "store": store}
+        where = folder if self.store == "files" else redis.port
+        return Process(["node", node_modules(FRAMEWORKS / "express") / "app.cjs", self.store, where], env={"SECRET": SECRET}, folder=folder)
+
+
+class Php(Application):
+    def __init__(self, serializer: str):
+        self.name, self.serializer = f"php, files, {serializer}", serializer
+
+    def start(self, folder, redis):
+        if not shutil.which("php"):
+            missing("php")
+        self.session = {"framework": "php", "serializer": self.serializer, "store": {"files": {"path": str(folder)}}}
+        port = free_port()
+        return Process(["php", "-n", *self.modules(), "-d", "session.save_handler=files", "-d", f"session.save_path={folder}", "-d",
+                        f"session.serialize_handler={self.serializer}", "-S", f"127.0.0.1:{port}", FRAMEWORKS / "php/index.php"],
+                       port=port, folder=folder)
+
+    @staticmethod
+    def modules() -> list[str]:
+        return []
+
+
+class Django(Application):
+    user = "1"
+
+    def __init__(self, backend: str):
+        self.name, self.backend = f"django, {backend}", backend
+        self.watched = backend != "signed_cookies"
+
+    def start(self, folder, redis):
+        if not importlib.util.find_spec("django"):
+            missing("python3-django")
+        self.session = {"framework": "django", "secret_file": "$secret"}
+        if self.backend == "db":
+            self.session["store"] = {"sqlite": {"path": str(folder / "site.sqlite3")}}
+        if self.backend == "file":
+            self.session["store"] = {"files": {"path": str(folder)}}
+        if self.backend == "signed_cookies":
+            self.session["max_age"] = "3s"
+        return Process([sys.executable, FRAMEWORKS / "django/app.py", self.backend, folder], env={"SECRET": SECRET}, folder=folder)
+
+
+class Flask(Application):
+    def __init__(self, kind: str):
+        self.name, self.kind = f"flask, {kind}", kind
+        self.watched = kind != "cookie"
+
+    def start(self, folder, redis):
+        self.session = {"framework": "flask"}
+        python, arguments = sys.executable, ["cookie"]
+        if self.kind == "cookie":
+            self.session |= {"secret_file": "$secret", "max_age": "3s"}
+            if not importlib.util.find_spec("flask_login"):
+                missing("python3-flask-login")
+        else:
+            python = python_with(FRAMEWORKS / "flask/requirements.txt")
+            self.session["store"] = {"redis": {"url": f"redis://127.0.0.1:{redis.port}"}}
+            arguments = ["redis", redis.port, self.kind]
+        return Process([python, FRAMEWORKS / "flask/app.py", *arguments], env={"SECRET": SECRET}, folder=folder)
+
+
+APPLICATIONS = [Express("files"), Express("redis"), Php("php"), Php("php_serialize"), Php("php_binary"), Django("db"), Django("file"),
+                Django("signed_cookies"), Flask("cookie"), Flask("msgpack"), Flask("json")]
+
+
+@pytest.fixture(scope="module")
+def redis(tmp_path_factory):
+    # Keyspace notifications as an operator switches them on for sessions.
+    server = redis_server(tmp_path_factory.mktemp("redis"), "--notify-keyspace-events", "Kgxe$h")
+    yield server
+    server.stop()
+
+
+class Site:
+    """An application, and a gateway with a route for its users."""
+
+    def __init__(self, world: World, application: Application, folder: pathlib.Path, redis: Process | None):
+        self.world, self.application = world, application
+        self.process = application.start(folder, redis)
+        secret = folder / "secret"
+        secret.write_text(SECRET)
+        secret.chmod(0o600)
+        session = {name: str(secret) if value == "$secret" else value for name, value in application.session.items()}
+        route = {"match": {"host": "gw.example.test", "path": "/session"}, "upstream": {"url": "$main"}, "origins": [APP],
+                 "authenticate": [{"session": session}], "recheck": {"every": f"{int(EVERY * 1000)}ms"}}
+        # One loop, so that all who are asked about are asked about together.
+        self.change = {"threads": 1, "routes": {"session": route}}
+
+    async def attempt(self, cookies: str, origin: str | None = APP) -> Client:
+        gateway = await self.world.gateway(self.change)
+        client = await self.world.connect(gateway)
+        headers = [("Cookie", cookies)] + ([("Origin", origin)] if origin else [])
+        client.write(upgrade("/session", headers=headers))
+        await client.read_answer()
+        return client
+
+    async def enter(self, cookies: str) -> Client:
+        client = await self.attempt(cookies)
+        assert client.answer.status == 101, client.answer.body
+        client.text("hello")
+        assert await client.receive() == b"hello"
+        return client
+
+    async def status(self, cookies: str, origin: str | None = APP) -> int:
+        client = await self.attempt(cookies, origin)
+        client.leave()
+        return client.answer.status
+
+    async def logged(self, event: str, since: int = 0) -> dict:
+        gateway = await self.world.gateway(self.change)
+        return await gateway.logged({"event": event}, since)
+
+
+@pytest.fixture(scope="module", params=APPLICATIONS, ids=lambda application: application.name)
+def site(request, world: World, tmp_path_factory):
+    needs_redis = "redis" in request.param.name or request.param.name in ("flask, msgpack", "flask, json")
+    redis = request.getfixturevalue("redis") if needs_redis else None
+    site = Site(world, request.param, tmp_path_factory.mktemp("site"), redis)
+    yield site
+    site.process.stop()
+
+
+def changed(cookies: str) -> str:
+    """The same cookies with one character of the longest value changed, in its middle."""
+    longest = max(cookies.split("; "), key=len)
+    at = len(longest) // 2 + 2
+    other = "a" if longest[at] != "a" else "b"
+    return cookies.replace(longest, longest[:at] + other + longest[at + 1:])
+
+
+def test_log_in_and_out(site: Site, world: World):
+    world.backend.play(None)
+
+    async def play():
+        browser = Browser(site.process.port)
+        await asyncio.to_thread(browser, "GET", "/visit")
+        visitor = browser.header
+        assert visitor
+        assert await site.status(visitor) == 401  # a session, but nobody is logged in
+        await asyncio.to_thread(browser, "POST", "/login?user=alice")
+        cookies = browser.header
+        user = await asyncio.to_thread(browser, "GET", "/me")
+        assert user == site.application.user
+
+        client = await site.enter(cookies)
+        arrival = await world.backend.arrival()
+        assert arrival.header("x-sallyport-subject") == user
+        assert arrival.header("cookie") is None
+        assert await site.status(visitor) == 401 or site.application.name.startswith("flask, ")
+        assert await site.status(changed(cookies)) == 401
+        assert await site.status(cookies, origin=None) == 403
+        assert await site.status(cookies, origin="https://evil.test") == 403
+
+        if not site.application.watched:
+            # Nobody can take such a cookie back: the socket ends with it.
+            frame = await client.close_frame()
+            assert (frame.code, frame.reason) == (4401, "credential expired")
+            assert await site.status(cookies) == 401
+            return
+        before = time.monotonic()
+        await asyncio.to_thread(browser, "POST", "/logout")
+        frame = await client.close_frame()
+        took = time.monotonic() - before
+        assert frame.code == 4401
+        assert await site.status(cookies) == 401
+        print(f"{site.application.name}: {took:.2f} s from log-out to close")
+
+    world.run(play())
+
+
+def test_a_live_session_is_left_alone(site: Site, world: World):
+    if not site.application.watched:
+        pytest.skip("it lies in its cookie, and nobody is asked")
+    world.backend.play(None)
+
+    async def play():
+        alice, bob = Browser(site.process.port), Browser(site.process.port)
+        await asyncio.to_thread(alice, "POST", "/login?user=alice")
+        await asyncio.to_thread(bob, "POST", "/login?user=bob")
+        stays, goes = await site.enter(alice.header), await site.enter(bob.header)
+        await asyncio.to_thread(alice, "GET", "/visit")  # written again, the user still in it
+        await asyncio.to_thread(bob, "POST", "/logout")
+        assert (await goes.close_frame()).code == 4401  # whoever asked about bob has asked about alice
+        stays.text("still here")
+        assert await stays.receive() == b"still here"
+        stays.leave()
+
+    world.run(play())
