@@ -427,3 +427,28 @@ class TestExchange:
             assert (await client.read_answer()).status == 401
 
         play(scene, EXCHANGE)
+
+
+class TestRefreshByRequest:
+    def test_a_live_connection_lives_on(self, world: World, play):
+        async def scene(gateway, connect):
+            ends = time.time() + 3
+            client = await connect(CONTROL, ("Authorization", f"Bearer {tokens.mint(sub='patient', exp='+3')}"))
+            client.listens = True
+            connection = (await client.notice("ready"))["connection"]
+            body = {"path": "/chat", "connection": connection}
+            for status, sent, headers in (
+                    (401, body, [APP]), (401, body, [APP, ("Authorization", f"Bearer {tokens.mint(sub='mallory')}")]),
+                    (403, body, [("Origin", "https://evil.test"), ("Authorization", f"Bearer {tokens.mint(sub='patient')}")]),
+                    (404, body | {"connection": "x" * 22}, [APP, ("Authorization", f"Bearer {tokens.mint(sub='patient')}")]),
+                    (404, body | {"path": "/hmac"}, [APP, ("Authorization", f"Bearer {tokens.mint(sub='patient')}")]),
+                    (400, {"path": "/chat"}, [APP])):
+                assert (await post(world, gateway, "/.sallyport/refresh", sent, *headers)).status == status, (status, sent)
+            answer = await post(world, gateway, "/.sallyport/refresh", body, APP, ("Authorization", f"Bearer {tokens.mint(sub='patient')}"))
+            assert answer.status == 200 and answer.json["expires_at"] > ends + 60
+            assert (await client.notice("refreshed"))["expires_at"] == answer.json["expires_at"]
+            await gateway.past(ends + 1)
+            client.text("still here")
+            assert await client.receive() == b"still here"
+
+        play(scene, {})

@@ -46,8 +46,52 @@ net::Task<Result<http::Response>> bind_socket(Call& call) {
   co_return Error{Reason::request_not_found, "no socket waits with this code"};
 }
 
+net::Task<Result<std::optional<auth::Identity>>> identity_on(Shard& shard, std::string connection, std::string route) {
+  const Session* session = shard.sessions.find(connection);
+  if (!session || session->route().name() != route) co_return std::optional<auth::Identity>();
+  co_return std::optional(session->identity());
+}
+
+net::Task<Result<bool>> renew_on(Shard& shard, std::string connection, auth::Identity before, auth::Identity fresh) {
+  Session* session = shard.sessions.find(connection);
+  if (!session || !session->identity().is(before)) co_return false;
+  session->take(std::move(fresh));
+  shard.metrics.refreshed.add();
+  co_return true;
+}
+
+// A fresh credential for a live connection, by a request beside it: for those that travel with requests only. The connection is named, which
+// proves nothing; who it belongs to must be proved again, by the mechanism that proved it first.
+net::Task<Result<http::Response>> refresh_socket(Call& call) {
+  CO_TRY_OK(find_route(call));
+  const std::string* connection = call.json.find_string("connection");
+  if (!connection) co_return Error{Reason::request_invalid, "connection is missing"};
+  CO_TRY(const auto origin, call.route->origins().check(call.request.headers(), call.request.authority()));
+  Shard& here = call.arrival.shard;
+  const net::Deadline by = auth_deadline(call.arrival);
+  for (Shard* shard : here.shared.shards) {
+    const auto look = [shard, id = *connection, route = call.route->name()] { return identity_on(*shard, id, route); };
+    auto looking = net::call_on<std::optional<auth::Identity>>(shard->loop(), here.loop(), look, by);
+    CO_TRY(const std::optional<auth::Identity> present, co_await looking);
+    if (!present) continue;
+    auth::Here services = here.here();
+    const auth::Evidence evidence{&call.request, origin, call.arrival.peer};
+    auto renewing = call.route->chain().renew(*present, evidence, services, by);
+    CO_TRY(const auth::Identity fresh, co_await renewing);
+    CO_TRY_OK(here.shared.revocations.check(fresh, *connection));
+    const auto renew = [shard, id = *connection, before = *present, fresh] {
+      return renew_on(*shard, id, before, fresh);
+    };
+    auto taking = net::call_on<bool>(shard->loop(), here.loop(), renew, by);
+    CO_TRY(const bool taken, co_await taking);
+    if (taken) co_return json_answer(200, {{"expires_at", to_unix_seconds(fresh->expires_at)}});
+  }
+  co_return Error{Reason::request_not_found, "no connection of this route has this id"};
+}
+
 constexpr std::array all{
     Endpoint{"/.sallyport/bind", "POST", Takes::json, Pages::of_routes, bind_socket},
+    Endpoint{"/.sallyport/refresh", "POST", Takes::json, Pages::of_routes, refresh_socket},
     Endpoint{"/.sallyport/jwks.json", "GET", Takes::nothing, Pages::any, give_keys},
     Endpoint{"/.sallyport/ticket", "POST", Takes::json, Pages::of_routes, give_ticket},
 };

@@ -115,6 +115,18 @@ class JwtInCookie(Jwt):
         return Credential([("Cookie", f"access_token={token}")], subject=subject)
 
 
+class JwtInQuery(Jwt):
+    name = "jwt, query"
+    never = {"first_message": BY_ANOTHER_WAY}
+
+    def authenticate(self, world):
+        return [{"jwt": {"issuer": "main", "from": ["query:token"]}}]
+
+    async def credential(self, world, gateway, path, state):
+        token, subject = self.make(state)
+        return Credential(query=f"?token={token}", subject=subject)
+
+
 class Opaque(Mechanism):
     name = "opaque"
 
@@ -180,4 +192,4 @@ class Session(Mechanism):
         return Credential([("Cookie", f"PHPSESSID={shown}")], subject=subject)
 
 
-MECHANISMS: list[Mechanism] = [Jwt(), JwtInSubprotocol(), JwtInCookie(), Opaque(), Ticket(), Session()]
+MECHANISMS: list[Mechanism] = [Jwt(), JwtInSubprotocol(), JwtInCookie(), JwtInQuery(), Opaque(), Ticket(), Session()]
