@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 
@@ -47,7 +48,9 @@ Result<std::string> load(const std::string& path, std::size_t max_size, mode_t r
     return trouble(path, "holds a secret, but everybody on this machine may read or change it. Run chmod 600 on it");
   if (static_cast<std::uint64_t>(status.st_size) > max_size)
     return trouble(path, "is larger than " + std::to_string(max_size) + " bytes");
-  std::string out(max_size + 1, '\0');
+  // A file may grow while it is read, but not beyond what was made room for.
+  const std::size_t room = std::min(max_size, std::max(static_cast<std::size_t>(status.st_size), max_secret_size));
+  std::string out(room + 1, '\0');
   std::size_t size = 0;
   while (size < out.size()) {
     const ssize_t count = read(file.get(), out.data() + size, out.size() - size);
@@ -56,7 +59,7 @@ Result<std::string> load(const std::string& path, std::size_t max_size, mode_t r
     if (count == 0) break;
     size += static_cast<std::size_t>(count);
   }
-  if (size > max_size) return trouble(path, "is larger than " + std::to_string(max_size) + " bytes");
+  if (size > room) return trouble(path, "is larger than " + std::to_string(room) + " bytes");
   out.resize(size);
   return out;
 }
@@ -93,6 +96,11 @@ Result<Secret> load_secret(const SecretSource& source, const Environment& enviro
     }
   }
   throw_bug("kind of secret source");
+}
+
+Result<Secret> load_secret_file(const std::string& path, std::size_t max_size) {
+  TRY(std::string text, load(path, max_size, S_IROTH | S_IWOTH));
+  return Secret(std::move(text));
 }
 
 }  // namespace sallyport::config

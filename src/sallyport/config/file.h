@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <string>
 #include <string_view>
 
@@ -24,5 +25,9 @@ std::string folder_of(std::string_view path);
 /// or may be
 ///         read or changed by everybody on the machine; the detail says how to mend it.
 Result<Secret> load_secret(const SecretSource& source, const Environment& environment);
+
+/// The whole of a file that holds many secrets, such as the keys of all clients; nothing is removed from its end.
+/// Errors: as load_secret(), and `config.invalid` when it is larger than `max_size` bytes.
+Result<Secret> load_secret_file(const std::string& path, std::size_t max_size);
 
 }  // namespace sallyport::config
