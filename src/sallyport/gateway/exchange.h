@@ -81,7 +81,7 @@ class Exchange {
   /// attached to, here and below.
   /// Errors: `peer.too_slow`, `peer.gone`, the waiter's interruption.
   virtual net::Task<Result<void>> accept(const http::Upgrade& upgrade, const Agreed& agreed, net::Waiter& waiter) = 0;
-  /// Answers as HTTP does, and makes an end as linger() does. Best effort.
+  /// Answers as HTTP does, with the Date by which a client can set its clock, and makes an end as linger() does. Best effort.
   virtual net::Task<void> answer(const http::Response& response, net::Waiter& waiter) = 0;
   /// Ends the exchange so that the last word can be read by its peer.
   virtual net::Task<void> linger(net::Waiter& waiter) = 0;

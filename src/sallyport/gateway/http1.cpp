@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "sallyport/http/date.h"
 #include "sallyport/http/grammar.h"
 
 namespace sallyport::gateway {
@@ -60,7 +61,9 @@ net::Task<Result<void>> Http1Exchange::accept(const http::Upgrade& upgrade, cons
 }
 
 net::Task<void> Http1Exchange::answer(const http::Response& response, net::Waiter& waiter) {
-  const std::string text = http::response_text(response);
+  http::Response dated = response;
+  dated.fields.add("Date", http::http_date(waiter.wake().loop().wall()));
+  const std::string text = http::response_text(dated);
   const Result<void> written = co_await waiter.write_all(stream(), bytes_of(text), arrival_.answer_deadline());
   if (written.ok()) co_await linger(waiter);
 }

@@ -1,6 +1,7 @@
 #include "sallyport/gateway/http2.h"
 
 #include "sallyport/gateway/tunnel.h"
+#include "sallyport/http/date.h"
 #include "sallyport/http/grammar.h"
 
 namespace sallyport::gateway {
@@ -73,6 +74,7 @@ class Http2Exchange final : public Exchange {
       // It has no meaning here (RFC 9113 §8.2.2).
       if (!http::equal_ignoring_case(field.name, "upgrade")) fields.add(field.name, field.value);
     }
+    fields.add("date", http::http_date(waiter.wake().loop().wall()));
     if (response.status != 204) fields.add("content-length", std::to_string(response.body.size()));
     http2_.respond(response.status, fields);
     const net::Deadline by = arrival_.answer_deadline();
