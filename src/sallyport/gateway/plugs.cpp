@@ -4,6 +4,7 @@
 #include "sallyport/auth/jwt/jwt.h"
 #include "sallyport/auth/opaque/opaque.h"
 #include "sallyport/auth/session/session.h"
+#include "sallyport/auth/signed_request/signed_request.h"
 #include "sallyport/auth/ticket/ticket.h"
 #include "sallyport/protocol/json/json.h"
 #include "sallyport/store/memory/config.h"
@@ -36,6 +37,8 @@ Result<std::shared_ptr<const auth::Authenticator>> make_authenticator(const conf
   if (const auto* opaque = choice.get<auth::OpaqueConfig>()) return auth::make_authenticator(*opaque);
   if (const auto* ticket = choice.get<auth::TicketConfig>())
     return auth::make_authenticator(*ticket, around.route.name);
+  if (const auto* signed_request = choice.get<auth::SignedRequestConfig>())
+    return auth::make_authenticator(*signed_request);
   if (const auto* session = choice.get<auth::SessionConfig>())
     return auth::make_authenticator(*session, around.environment, around.route.require.claim_names());
   if (const auto* anonymous = choice.get<auth::AnonymousConfig>())
@@ -47,7 +50,8 @@ Result<std::shared_ptr<const auth::Authenticator>> make_authenticator(const conf
 
 const std::vector<config::Plug>& authenticator_plugs() {
   static const std::vector<config::Plug> plugs = {
-      auth::jwt_plug(), auth::opaque_plug(), auth::session_plug(), auth::ticket_plug(), auth::anonymous_plug(),
+      auth::jwt_plug(),    auth::opaque_plug(),    auth::session_plug(), auth::signed_request_plug(),
+      auth::ticket_plug(), auth::anonymous_plug(),
   };
   return plugs;
 }
