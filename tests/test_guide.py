@@ -91,6 +91,12 @@ ISSUER = {
 }
 
 
+# How the files are made that a configuration shown names.
+MADE_BY = {
+    "devices.json": "sallyport keys new --client sensor-17 --clients devices.json --out sensor-17.jwks",
+}
+
+
 PLUG_PAGES = [page for folder in ("auth", "protocol") for page in (ROOT / "src/sallyport" / folder).glob("*/README.md")]
 ROUTE_PAGES = [ROOT / "docs/guide" / name for name in ("messages.md", "compression.md", "timing.md")]
 
@@ -111,5 +117,9 @@ def test_configuration_of_a_plug(page, tmp_path):
             "routes": [route],
             **shown,
         }
-        (tmp_path / "sallyport.yaml").write_text(yaml.safe_dump(configuration))
+        text = yaml.safe_dump(configuration)
+        for name, command in MADE_BY.items():
+            if name in text and not (tmp_path / name).exists():
+                run(command, tmp_path)
+        (tmp_path / "sallyport.yaml").write_text(text)
         run("sallyport check --config sallyport.yaml", tmp_path)

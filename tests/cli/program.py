@@ -162,4 +162,4 @@ class Gateway:
 def verbs() -> list[str]:
     """Every verb that `--help` lists."""
     page = subprocess.run([BINARY, "--help"], capture_output=True, text=True, check=True, timeout=PATIENCE).stdout
-    return re.findall(r"^  ([a-z]+(?: [a-z]+)?)  +\S", page, re.M)
+    return re.findall(r"^  ([a-z]+(?: [a-z-]+)?)  +\S", page, re.M)

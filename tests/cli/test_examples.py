@@ -28,7 +28,7 @@ def run(folder, line: str) -> str:
 
 def test_all_verbs_are_listed():
     assert {"serve", "check", "explain", "keys new", "keys list", "keys rotate", "token issue", "token inspect", "token verify",
-            "token revoke", "connections list", "connections close", "revoke"} <= set(verbs())
+            "token sign-request", "token revoke", "connections list", "connections close", "revoke"} <= set(verbs())
 
 
 @pytest.mark.parametrize("verb", ["check", "explain", "keys list", "keys rotate", "token issue", "token inspect", "token verify",
@@ -41,6 +41,18 @@ def test_example_of_keys_new(folder):
     (folder.path / "keys.jwks").unlink()
     run(folder, example_of("keys new"))
     assert (folder.path / "keys.jwks").stat().st_mode & 0o777 == 0o600
+
+
+def test_examples_for_clients(folder):
+    """The lines among the details as well."""
+    details = subprocess.run([BINARY, "keys", "new", "--help"], capture_output=True, text=True, check=True).stdout
+    for line in re.findall(r"^    (sallyport keys new .+)$", details, re.M):
+        run(folder, line)
+    assert (folder.path / "devices.json").stat().st_mode & 0o777 == 0o600
+    assert run(folder, example_of("token sign-request")).startswith("Signature-Input: sallyport=(")
+    details = subprocess.run([BINARY, "token", "sign-request", "--help"], capture_output=True, text=True, check=True).stdout
+    [line] = re.findall(r"^    (sallyport token sign-request .+--url .+)$", details, re.M)
+    assert run(folder, line).startswith("wss://chat.example.com/ws?sp-signature-input=")
 
 
 def test_example_of_serve(folder):
@@ -81,5 +93,5 @@ def test_examples_about_connections(gateway):
 
 def test_every_example_is_tested():
     tested = {"check", "explain", "keys list", "keys rotate", "token issue", "token inspect", "token verify", "completion",
-              "keys new", "serve", "token revoke", "connections list", "connections close", "revoke"}
+              "keys new", "serve", "token sign-request", "token revoke", "connections list", "connections close", "revoke"}
     assert set(verbs()) == tested

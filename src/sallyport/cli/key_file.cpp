@@ -54,7 +54,8 @@ class Draft {
 
 }  // namespace
 
-Result<std::vector<jose::SigningKey>> parse_keys(std::string_view text, const std::string& where) {
+Result<std::vector<jose::SigningKey>> parse_keys(std::string_view text, const std::string& where,
+                                                 SharedSecrets secrets) {
   const Result<json::Value> document = json::parse(text);
   if (!document.ok()) return trouble(where, "no JSON: " + document.error().detail);
   const json::Value* list = document->find("keys");
@@ -64,7 +65,7 @@ Result<std::vector<jose::SigningKey>> parse_keys(std::string_view text, const st
   for (const json::Value& jwk : *list->array()) {
     Result<jose::SigningKey> key = jose::SigningKey::parse(jwk);
     if (!key.ok()) return trouble(where, "key " + std::to_string(keys.size() + 1) + ": " + key.error().detail);
-    if (crypto::is_symmetric(key->algorithm())) {
+    if (secrets == SharedSecrets::refused && crypto::is_symmetric(key->algorithm())) {
       return trouble(where, "key " + std::to_string(keys.size() + 1) + ": a shared secret, which cannot be published");
     }
     keys.push_back(std::move(key).value());
@@ -72,9 +73,9 @@ Result<std::vector<jose::SigningKey>> parse_keys(std::string_view text, const st
   return keys;
 }
 
-Result<std::vector<jose::SigningKey>> load_keys(const std::string& path) {
+Result<std::vector<jose::SigningKey>> load_keys(const std::string& path, SharedSecrets secrets) {
   TRY(const Secret text, config::load_secret({config::SecretSource::Kind::file, path}, config::empty_environment()));
-  return parse_keys(text.reveal(), path);
+  return parse_keys(text.reveal(), path, secrets);
 }
 
 Secret keys_text(std::span<const jose::SigningKey> keys) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <span>
 #include <string>
 #include <string_view>
@@ -12,10 +13,15 @@
 /// Files of private keys: `{"keys": [JWK, ...]}`, the signing one first, readable by their owner only.
 namespace sallyport::cli {
 
-/// Errors: `config.invalid` when it is no such set, is empty, or holds a key that cannot sign or is a shared secret; `where` names it in the detail.
-Result<std::vector<jose::SigningKey>> parse_keys(std::string_view text, const std::string& where);
+/// Whether a file may hold shared secrets: those of clients do, those whose public halves are published do not.
+enum class SharedSecrets : std::uint8_t { refused, taken };
+
+/// Errors: `config.invalid` when it is no such set, is empty, or holds a key that cannot sign or is a shared secret where none belongs; `where` names it in the detail.
+Result<std::vector<jose::SigningKey>> parse_keys(std::string_view text, const std::string& where,
+                                                 SharedSecrets secrets = SharedSecrets::refused);
 /// The keys of the file. Errors: also `config.invalid` when it cannot be read or is open to everybody on the machine.
-Result<std::vector<jose::SigningKey>> load_keys(const std::string& path);
+Result<std::vector<jose::SigningKey>> load_keys(const std::string& path,
+                                                SharedSecrets secrets = SharedSecrets::refused);
 
 /// A symmetric key is a bug.
 Secret keys_text(std::span<const jose::SigningKey> keys);

@@ -32,10 +32,21 @@ int unknown_verb(const std::string& asked) {
 
 std::span<const Verb> verbs() {
   static const std::vector<Verb> all{
-      serve_verb(),        check_verb(),        explain_verb(),          keys_new_verb(),
-      keys_list_verb(),    keys_rotate_verb(),  token_issue_verb(),      token_inspect_verb(),
-      token_verify_verb(), token_revoke_verb(), connections_list_verb(), connections_close_verb(),
-      revoke_verb(),       completion_verb(),
+      serve_verb(),
+      check_verb(),
+      explain_verb(),
+      keys_new_verb(),
+      keys_list_verb(),
+      keys_rotate_verb(),
+      token_issue_verb(),
+      token_inspect_verb(),
+      token_verify_verb(),
+      token_sign_request_verb(),
+      token_revoke_verb(),
+      connections_list_verb(),
+      connections_close_verb(),
+      revoke_verb(),
+      completion_verb(),
   };
   return all;
 }

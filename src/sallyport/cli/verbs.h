@@ -17,6 +17,7 @@ Verb token_issue_verb();
 Verb token_inspect_verb();
 Verb token_verify_verb();
 Verb token_revoke_verb();
+Verb token_sign_request_verb();
 Verb connections_list_verb();
 Verb connections_close_verb();
 Verb revoke_verb();

@@ -3,9 +3,13 @@ travels, and how it is revoked. A mechanism says why where a state makes no sens
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import hmac
 import json
 import os
 import time
+import urllib.parse
 from dataclasses import dataclass, field
 
 from . import secrets, tokens
@@ -192,4 +196,56 @@ class Session(Mechanism):
         return Credential([("Cookie", f"PHPSESSID={shown}")], subject=subject)
 
 
-MECHANISMS: list[Mechanism] = [Jwt(), JwtInSubprotocol(), JwtInCookie(), JwtInQuery(), Opaque(), Ticket(), Session()]
+class SignedRequest(Mechanism):
+    name = "signed_request"
+    never = {"first_message": "it is a request that is signed, and inside the socket there is none"}
+    use = "once"
+
+    def authenticate(self, world):
+        return [{"signed_request": {"keys_file": str(world.folder / "matrix-clients.json"), "from": ["header", "query"]}}]
+
+    async def start(self, world):
+        """A client for each credential, since one that was revoked stays so."""
+        if not hasattr(world, "matrix_clients"):
+            keys = [{"kid": f"key-{number}", "kty": "oct", "alg": "HS256", "k": base64.urlsafe_b64encode(os.urandom(32)).decode().rstrip("=")}
+                    for number in range(100)]
+            file = world.folder / "matrix-clients.json"
+            file.write_text(json.dumps({"clients": [{"name": f"device-{number}", "keys": [key]} for number, key in enumerate(keys)]}))
+            file.chmod(0o600)
+            world.matrix_clients = iter(enumerate(keys))
+
+    async def credential(self, world, gateway, path, state):
+        number, key = next(world.matrix_clients)
+        method, path = ("POST", "/.sallyport/bind") if path.endswith("/out_of_band") else ("GET", path)
+        created = int(time.time()) - (300 if state == "expired" else 0)
+        signed = (f'("@method" "@authority" "@path" "@query" "origin");created={created};nonce="{os.urandom(9).hex()}";'
+                  f'keyid="{key["kid"]}";tag="sallyport"')
+        base = (f'"@method": {method}\n"@authority": gw.example.test\n"@path": {path}\n"@query": ?\n'
+                f'"origin": https://app.example.com\n"@signature-params": {signed}')
+        secret = base64.urlsafe_b64decode(secrets.remember("a client's secret", key["k"]) + "=")
+        mac = hmac.new(secret, (base + "!" * (state == "forged")).encode(), hashlib.sha256).digest()
+        return Credential(*self.carried(signed, mac), subject=f"device-{number}")
+
+    def carried(self, signed: str, mac: bytes) -> tuple[list[tuple[str, str]], str]:
+        return [("Signature-Input", f"s={signed}"), ("Signature", f"s=:{base64.b64encode(mac).decode()}:")], ""
+
+
+class SignedUrl(SignedRequest):
+    name = "signed_request, URL"
+
+    def carried(self, signed, mac):
+        return [], "?" + urllib.parse.urlencode({"sp-signature-input": signed,
+                                                 "sp-signature": base64.urlsafe_b64encode(mac).decode().rstrip("=")})
+
+
+MECHANISMS: list[Mechanism] = [
+    Jwt(),
+    JwtInSubprotocol(),
+    JwtInCookie(),
+    JwtInQuery(),
+    Opaque(),
+    Ticket(),
+    Session(),
+    SignedRequest(),
+    SignedUrl(),
+]
