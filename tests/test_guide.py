@@ -94,11 +94,13 @@ ISSUER = {
 # How the files are made that a configuration shown names.
 MADE_BY = {
     "devices.json": "sallyport keys new --client sensor-17 --clients devices.json --out sensor-17.jwks",
+    "token-keys.jwks": "sallyport keys new --out token-keys.jwks",
+    "app.secret": "openssl rand -hex 32 > app.secret; chmod 600 app.secret",
 }
 
 
 PLUG_PAGES = [page for folder in ("auth", "protocol") for page in (ROOT / "src/sallyport" / folder).glob("*/README.md")]
-ROUTE_PAGES = [ROOT / "docs/guide" / name for name in ("messages.md", "compression.md", "timing.md")]
+ROUTE_PAGES = [ROOT / "docs/guide" / name for name in ("messages.md", "compression.md", "timing.md", "tickets.md", "token-service.md")]
 
 
 @pytest.mark.parametrize("page", sorted(str(page.relative_to(ROOT)) for page in [*PLUG_PAGES, *ROUTE_PAGES]))

@@ -19,21 +19,9 @@ Assertion::Assertion(AssertionSettings settings, std::vector<jose::SigningKey> k
 Result<std::shared_ptr<const Assertion>> Assertion::make(const AssertionSettings& settings,
                                                          std::string_view keys_text) {
   const std::string& file = settings.keys_file.path;
-  Result<json::Value> document = json::parse(keys_text);
-  const json::Value* list = document.ok() ? document->find("keys") : nullptr;
-  if (!list || !list->array() || list->array()->empty()) {
-    return Error{Reason::config_invalid, file + ": no key set; make one with `sallyport keys new --out " + file + "`"};
-  }
-  std::vector<jose::SigningKey> keys;
-  for (const json::Value& jwk : *list->array()) {
-    Result<jose::SigningKey> key = jose::SigningKey::parse(jwk);
-    if (!key.ok()) return Error{Reason::config_invalid, file + ": " + key.error().detail};
-    if (crypto::is_symmetric(key->algorithm())) {
-      return Error{Reason::config_invalid, file + ": a shared secret cannot be published; use an EC or OKP key"};
-    }
-    keys.push_back(std::move(key).value());
-  }
-  return std::shared_ptr<const Assertion>(new Assertion(settings, std::move(keys)));
+  Result<std::vector<jose::SigningKey>> keys = jose::parse_signing_keys(keys_text);
+  if (!keys.ok()) return Error{Reason::config_invalid, file + ": " + keys.error().detail};
+  return std::shared_ptr<const Assertion>(new Assertion(settings, *std::move(keys)));
 }
 
 std::shared_ptr<const Assertion> Assertion::ephemeral(const AssertionSettings& settings) {

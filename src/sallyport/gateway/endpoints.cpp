@@ -4,6 +4,7 @@
 #include <array>
 
 #include "sallyport/gateway/ticket_endpoint.h"
+#include "sallyport/gateway/token_endpoints.h"
 #include "sallyport/http/grammar.h"
 #include "sallyport/net/call.h"
 
@@ -94,6 +95,10 @@ constexpr std::array all{
     Endpoint{"/.sallyport/refresh", "POST", Takes::json, Pages::of_routes, refresh_socket},
     Endpoint{"/.sallyport/jwks.json", "GET", Takes::nothing, Pages::any, give_keys},
     Endpoint{"/.sallyport/ticket", "POST", Takes::json, Pages::of_routes, give_ticket},
+    Endpoint{"/.sallyport/token", "POST", Takes::form, Pages::of_routes, issue_tokens},
+    Endpoint{"/.sallyport/token/introspect", "POST", Takes::form, Pages::none, introspect_token},
+    Endpoint{"/.sallyport/token/jwks.json", "GET", Takes::nothing, Pages::any, give_token_keys},
+    Endpoint{"/.sallyport/token/revoke", "POST", Takes::form, Pages::of_routes, revoke_tokens},
 };
 
 bool is_at(const Endpoint& endpoint, std::string_view path) {

@@ -449,6 +449,8 @@ void check_names(const Settings& settings, Check& check) {
       check.problem("issuers[" + std::to_string(i) + "].name", "another issuer has this name", "Give each its own");
     }
   }
+  if (settings.token_service && !issuers.insert(std::string(auth::token_service_name)).second)
+    check.problem("issuers", "token_service is the name of the tokens of our own", "Give the issuer another name");
   std::set<std::string> names;
   std::set<std::string> matches;
   for (std::size_t i = 0; i < settings.routes.size(); ++i) {
@@ -479,6 +481,13 @@ void check_names(const Settings& settings, Check& check) {
                       "Keep one of them; another issuer needs a route of its own");
       }
     }
+  }
+  if (!settings.token_service) return;
+  for (std::size_t i = 0; i < settings.token_service->routes.size(); ++i) {
+    const std::string& route = settings.token_service->routes[i];
+    if (!names.contains(route))
+      check.problem("token_service.routes[" + std::to_string(i) + "]",
+                    "there is no route called " + config::quoted(route), "Give the name of a route");
   }
 }
 
@@ -517,6 +526,9 @@ config::Schema<Settings> settings_schema() {
                    between(0, 256)),
              field(&Settings::assertion, "assertion", "The signed identity that backends get.", assertion_schema()),
              field(&Settings::issuers, "issuers", "Whose JSON Web Tokens can be accepted.", auth::issuer_schema()),
+             field(&Settings::token_service, "token_service",
+                   "Tokens of our own, for teams without an identity provider. Absent: none.",
+                   auth::token_service_schema()),
              field(&Settings::routes, "routes", "The endpoints.", required, route_schema()),
              field(&Settings::limits, "limits", "What peers may use before they have proved anything.",
                    gateway_limits_schema()),
@@ -524,7 +536,7 @@ config::Schema<Settings> settings_schema() {
                    "How long live connections may take to end at a shutdown.", between(0s, 1h)),
              field(&Settings::acknowledge, "acknowledge",
                    "The `dangerous_*` settings that are in force on purpose; `check` refuses any other."))
-      .validated_by(check_names, {"issuers", "routes"});
+      .validated_by(check_names, {"issuers", "token_service", "routes"});
 }
 
 config::Reading<Settings> read_settings(std::string_view text, const std::string& file,

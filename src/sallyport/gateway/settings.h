@@ -8,6 +8,7 @@
 #include "sallyport/auth/jwt/issuer.h"
 #include "sallyport/auth/opening/opening.h"
 #include "sallyport/auth/requirements.h"
+#include "sallyport/auth/token_service/config.h"
 #include "sallyport/config/schema.h"
 #include "sallyport/config/value.h"
 #include "sallyport/protocol/json/config.h"
@@ -179,6 +180,7 @@ struct Settings {
   std::uint32_t threads = 0;
   AssertionSettings assertion;
   std::vector<auth::IssuerConfig> issuers;
+  std::optional<auth::TokenServiceConfig> token_service;
   std::vector<RouteSettings> routes;
   GatewayLimits limits;
   std::chrono::milliseconds drain_timeout{30'000};

@@ -65,6 +65,14 @@ Result<std::shared_ptr<const Snapshot>> make_snapshot(Settings settings, const c
     TRY(auto issuer, auth::make_issuer(config, environment, control, before, claims_asked_for(settings, config.name)));
     issuers.push_back(std::move(issuer));
   }
+  std::shared_ptr<const auth::TokenService> token_service;
+  if (const auto& config = settings.token_service) {
+    TRY(const Secret keys,
+        config::load_secret({config::SecretSource::Kind::file, config->keys_file.path}, environment));
+    TRY(token_service, auth::TokenService::make(*config, keys.reveal(), environment, control.wall(),
+                                                claims_asked_for(settings, std::string(auth::token_service_name))));
+    issuers.push_back(token_service->issuer());
+  }
   std::vector<std::shared_ptr<const Route>> routes;
   for (const RouteSettings& route : settings.routes) {
     Result<std::shared_ptr<const Route>> made = make_route(route, issuers, environment, earlier);
@@ -74,6 +82,7 @@ Result<std::shared_ptr<const Snapshot>> make_snapshot(Settings settings, const c
   auto snapshot =
       std::make_shared<Snapshot>(Snapshot{std::move(settings), Routes(std::move(routes)), {}, {}, {}, {}, {}});
   snapshot->issuers = std::move(issuers);
+  snapshot->token_service = std::move(token_service);
   for (const ListenSettings& listen : snapshot->settings.listen) {
     if (!listen.tls) {
       snapshot->listener_tls.push_back(nullptr);

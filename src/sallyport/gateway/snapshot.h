@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "sallyport/auth/jwt/issuer.h"
+#include "sallyport/auth/token_service/token_service.h"
 #include "sallyport/gateway/assertion.h"
 #include "sallyport/gateway/route.h"
 #include "sallyport/gateway/settings.h"
@@ -24,6 +25,7 @@ struct Snapshot {
   Secret admin_token;
   std::shared_ptr<const Assertion> assertion;
   std::vector<std::shared_ptr<const auth::Issuer>> issuers;
+  std::shared_ptr<const auth::TokenService> token_service = nullptr;  ///< null where there is none
 };
 
 /// Reads every file that `settings` names. `earlier` lends the keys that its issuers have fetched already. Blocks: for the start and

@@ -348,4 +348,19 @@ Secret SigningKey::to_private_jwk() const {
   return Secret(json::dump(json::Value(std::move(jwk))));
 }
 
+Result<std::vector<SigningKey>> parse_signing_keys(std::string_view text) {
+  const auto wrong = [](std::string detail) { return Error{Reason::config_invalid, std::move(detail)}; };
+  const Result<json::Value> document = json::parse(text);
+  const json::Value* list = document.ok() ? document->find("keys") : nullptr;
+  if (!list || !list->array() || list->array()->empty()) return wrong("no key set; make one with `sallyport keys new`");
+  std::vector<SigningKey> keys;
+  for (const json::Value& jwk : *list->array()) {
+    TRY(SigningKey key, SigningKey::parse(jwk));
+    if (crypto::is_symmetric(key.algorithm()))
+      return wrong("a shared secret cannot be published; use an EC or OKP key");
+    keys.push_back(std::move(key));
+  }
+  return keys;
+}
+
 }  // namespace sallyport::jose

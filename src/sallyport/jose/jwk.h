@@ -145,4 +145,8 @@ class SigningKey {
   Material material_;
 };
 
+/// Reads a set of private keys, `{"keys": [JWK, ...]}`, whose public halves may be published.
+/// Errors: `config.invalid` when it is no such set, is empty, or holds a key that SigningKey::parse refuses or that is a shared secret.
+Result<std::vector<SigningKey>> parse_signing_keys(std::string_view text);
+
 }  // namespace sallyport::jose
