@@ -74,7 +74,7 @@ class Django(Application):
     def start(self, folder, redis):
         if not importlib.util.find_spec("django"):
             missing("python3-django")
-        self.session = {"framework": "django", "secret_file": "$secret"}
+        self.session = {"framework": "django", "secret_file": "$secret", "users": {"sqlite": {"path": str(folder / "site.sqlite3")}}}
         if self.backend == "db":
             self.session["store"] = {"sqlite": {"path": str(folder / "site.sqlite3")}}
         if self.backend == "file":
@@ -105,6 +105,10 @@ class Flask(Application):
 
 APPLICATIONS = [Express("files"), Express("redis"), Php("php"), Php("php_serialize"), Php("php_binary"), Django("db"), Django("file"),
                 Django("signed_cookies"), Flask("cookie"), Flask("msgpack"), Flask("json")]
+
+
+def of(name: str) -> list[Application]:
+    return [application for application in APPLICATIONS if application.name.startswith(name) and application.watched]
 
 
 @pytest.fixture(scope="module")
@@ -212,9 +216,8 @@ def test_log_in_and_out(site: Site, world: World):
     world.run(play())
 
 
+@pytest.mark.parametrize("site", of(""), indirect=True, ids=lambda application: application.name)
 def test_a_live_session_is_left_alone(site: Site, world: World):
-    if not site.application.watched:
-        pytest.skip("it lies in its cookie, and nobody is asked")
     world.backend.play(None)
 
     async def play():
@@ -228,5 +231,22 @@ def test_a_live_session_is_left_alone(site: Site, world: World):
         stays.text("still here")
         assert await stays.receive() == b"still here"
         stays.leave()
+
+    world.run(play())
+
+
+@pytest.mark.parametrize("site", of("django"), indirect=True, ids=lambda application: application.name)
+@pytest.mark.parametrize("how, user", [("password", "carol"), ("active", "dave")])
+def test_a_user_who_is_locked_out(site: Site, world: World, how: str, user: str):
+    world.backend.play(None)
+
+    async def play():
+        browser, administrator = Browser(site.process.port), Browser(site.process.port)
+        await asyncio.to_thread(browser, "POST", f"/login?user={user}")
+        client = await site.enter(browser.header)
+        await asyncio.to_thread(administrator, "POST", f"/lock?user={user}&how={how}")
+        frame = await client.close_frame()
+        assert (frame.code, frame.reason) == (4401, "credential revoked")
+        assert await site.status(browser.header) == 401
 
     world.run(play())

@@ -46,7 +46,18 @@ def log_out(request):
     return HttpResponse("bye")
 
 
-urlpatterns = [path("visit", visit), path("login", log_in), path("me", me), path("logout", log_out)]
+def lock(request):
+    """What an administrator does, or the user with another browser."""
+    user = User.objects.get(username=request.GET["user"])
+    if request.GET["how"] == "password":
+        user.set_password("another")
+    else:
+        user.is_active = False
+    user.save()
+    return HttpResponse("done")
+
+
+urlpatterns = [path("lock", lock), path("visit", visit), path("login", log_in), path("me", me), path("logout", log_out)]
 
 
 class Quiet(wsgiref.simple_server.WSGIRequestHandler):
@@ -55,7 +66,7 @@ class Quiet(wsgiref.simple_server.WSGIRequestHandler):
 
 
 call_command("migrate", verbosity=0)
-for name in ("alice", "bob"):
+for name in ("alice", "bob", "carol", "dave"):
     User.objects.create_user(name, password="open sesame")
 with wsgiref.simple_server.make_server("127.0.0.1", 0, get_wsgi_application(), handler_class=Quiet) as server:
     print("listening", server.server_port, flush=True)

@@ -2,6 +2,7 @@
 
 #include "sallyport/auth/session/data.h"
 #include "sallyport/auth/session/laravel.h"
+#include "sallyport/auth/session/users.h"
 #include "sallyport/http/grammar.h"
 
 namespace sallyport::auth {
@@ -77,6 +78,24 @@ void check_session(const SessionConfig& settings, config::Check& check) {
   if (settings.serializer && settings.framework != Framework::php) {
     check.problem("serializer", "is PHP's; what else is read tells by its first bytes how it is serialized",
                   "Remove it");
+  }
+}
+
+bool is_database(const SessionStoreConfig& store) {
+  return std::holds_alternative<PostgresSessions>(store) || std::holds_alternative<MysqlSessions>(store) ||
+         std::holds_alternative<SqliteSessions>(store);
+}
+
+void check_users(const SessionConfig& settings, config::Check& check) {
+  if (!settings.users) return;
+  const std::string framework(name_of(settings.framework));
+  if (!session::marks_password(settings.framework)) {
+    check.problem("users", "sessions of " + framework + " have no mark of the user's password that could be compared",
+                  "Remove it");
+  } else if (!is_database(*settings.users)) {
+    check.problem("users", "users lie in a database", "Write postgres, mysql or sqlite");
+  } else if (settings.framework == Framework::django && settings.secret.empty()) {
+    check.problem("users", "Django's mark of a password is made with its SECRET_KEY", "Add secret_file");
   }
 }
 
@@ -219,8 +238,16 @@ config::Schema<SessionConfig> session_schema() {
              field(&SessionConfig::store, "store",
                    "Where sessions lie, read only. Absent: in their cookies, which cannot be taken back before they "
                    "end.",
+                   config::one_of(session_stores())),
+             field(&SessionConfig::users, "users",
+                   "The application's table of users, for Django (`auth_user`) and for Rails with Devise (`users`): "
+                   "`key` "
+                   "is the column of their ids, `data` that of the hashed password. With it a changed password, a user "
+                   "who is not active (`is_active`) or was deleted ends the session, also one that lies in its cookie, "
+                   "at the next question of `recheck`.",
                    config::one_of(session_stores())))
-      .validated_by(check_session);
+      .validated_by(check_session)
+      .validated_by(check_users);
 }
 
 }  // namespace sallyport::auth

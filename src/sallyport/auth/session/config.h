@@ -41,6 +41,7 @@ struct SessionConfig {
   std::string authenticated_at;
   std::optional<std::chrono::seconds> max_age;  ///< absent: default_max_age(framework)
   std::optional<SessionStoreConfig> store;      ///< absent: the session lies in its cookie
+  std::optional<SessionStoreConfig> users;      ///< a database; absent: users are not asked about
 };
 
 /// The framework's own name for its cookie; empty where an application chooses it.

@@ -2,9 +2,11 @@
 
 #include <algorithm>
 
+#include "sallyport/auth/session/users.h"
 #include "sallyport/auth/telling_watch.h"
 #include "sallyport/base/encoding.h"
 #include "sallyport/config/file.h"
+#include "sallyport/crypto/constant_time.h"
 #include "sallyport/crypto/digest.h"
 
 namespace sallyport::auth {
@@ -22,33 +24,17 @@ std::string chunk_name(const std::string& cookie, int chunk) { return cookie + "
 
 std::string hash_of(std::string_view text) { return hex_encode(crypto::sha256(bytes_of(text))); }
 
-// What in a session of the framework changes when the user's password does.
-std::optional<session::DataPath> password_mark(Framework framework) {
-  const auto path = [](std::string_view text) { return std::optional(session::DataPath::parse(text).value()); };
-  switch (framework) {
-    case Framework::django:
-      return path("_auth_user_hash");
-    case Framework::laravel:
-      return path("password_hash_web");
-    case Framework::rails:
-      return path("/warden.user.user.key/1");
-    default:
-      return std::nullopt;
-  }
-}
-
-std::string read_mark(Framework framework, const SessionData& data) {
-  const auto path = password_mark(framework);
-  if (!path) return {};
-  const auto value = path->find(data);
-  return value && *value && (*value)->string() ? hash_of(*(*value)->string()) : std::string();
-}
-
 // Where the session lies, and what it said of the password.
 struct SessionGrounds final : Grounds {
-  std::string key;
-  std::string password;
+  std::string key;  // empty: in its cookie
+  Secret mark;
 };
+
+const SessionGrounds& grounds_of(const Proven& proven) {
+  const auto* grounds = dynamic_cast<const SessionGrounds*>(proven.grounds.get());
+  SALLYPORT_CHECK(grounds);
+  return *grounds;
+}
 
 struct SessionWatch final : TellingWatch {
   explicit SessionWatch(std::unique_ptr<SourceWatch> its_source) : source(std::move(its_source)) {}
@@ -105,11 +91,11 @@ Result<Proven> SessionAuthenticator::conclude(const SessionData& data, const std
   proven.expires_at = end.value_or(now + parts_.max_age);
   const std::string& id = key.empty() ? data.id : key;
   if (!id.empty()) proven.session_id = hash_of(id);
-  if (!key.empty()) {
-    proven.watch_key = proven.session_id;
+  if (!key.empty()) proven.watch_key = proven.session_id;
+  if (!key.empty() || parts_.users) {
     auto grounds = std::make_shared<SessionGrounds>();
     grounds->key = key;
-    grounds->password = read_mark(parts_.framework, data);
+    grounds->mark = session::find_password_mark(parts_.framework, data);
     proven.grounds = std::move(grounds);
   }
   return proven;
@@ -139,6 +125,13 @@ net::Task<Verdict> SessionAuthenticator::authenticate(const Evidence& evidence, 
     proven = conclude(std::get<SessionData>(*reading), {}, std::nullopt, here.loop.wall());
   }
   if (!proven) co_return Verdict::refuse(std::move(proven).error());
+  if (parts_.users) {
+    const auto asking = parts_.users->find(proven->subject, here.loop, deadline);
+    const auto user = co_await asking;
+    if (!user) co_return Verdict::refuse(user.error());
+    const auto fits = session::check_user(parts_.framework, grounds_of(*proven).mark, *user, parts_.secrets);
+    if (!fits) co_return Verdict::refuse(fits.error());
+  }
   proven->token_hash = hash_of(presented.reveal());
   co_return Verdict::accept(std::move(*proven));
 }
@@ -146,37 +139,42 @@ net::Task<Verdict> SessionAuthenticator::authenticate(const Evidence& evidence, 
 net::Task<std::vector<Verdict>> SessionAuthenticator::recheck(std::vector<Identity> present, Here& here,
                                                               net::Deadline deadline) const {
   std::vector<Verdict> verdicts;
-  if (!parts_.source) {
-    for (Identity& one : present) verdicts.push_back(Verdict::accept(std::move(one)));
-    co_return verdicts;
+  for (const Identity& one : present) verdicts.push_back(Verdict::accept(one));
+  if (parts_.source) {
+    std::vector<std::string> keys;
+    for (const Identity& one : present) keys.push_back(grounds_of(*one).key);
+    const auto asking = parts_.source->find_many(std::move(keys), here.loop, deadline);
+    const auto found = co_await asking;
+    SALLYPORT_CHECK(!found || found->size() == present.size());
+    const WallTime now = here.loop.wall();
+    for (std::size_t i = 0; i < present.size(); ++i) {
+      verdicts[i] = found ? judge_again(present[i], (*found)[i], now) : Verdict::refuse(found.error());
+    }
   }
-  std::vector<std::string> keys;
-  for (const Identity& one : present) {
-    const auto* grounds = dynamic_cast<const SessionGrounds*>(one->grounds.get());
-    SALLYPORT_CHECK(grounds);
-    keys.push_back(grounds->key);
-  }
-  const auto asking = parts_.source->find_many(std::move(keys), here.loop, deadline);
-  const auto found = co_await asking;
-  if (found) SALLYPORT_CHECK(found->size() == present.size());
-  const WallTime now = here.loop.wall();
-  for (std::size_t i = 0; i < present.size(); ++i) {
-    if (!found) {
-      verdicts.push_back(Verdict::refuse(found.error()));
-    } else if (!(*found)[i]) {
-      verdicts.push_back(refuse(Reason::credential_revoked, "session: it is gone from the store"));
-    } else {
-      verdicts.push_back(judge_again(present[i], *(*found)[i], now));
+  if (parts_.users) {
+    std::vector<std::string> subjects;
+    for (const Identity& one : present) subjects.push_back(one->subject);
+    const auto asking = parts_.users->find_many(std::move(subjects), here.loop, deadline);
+    const auto found = co_await asking;
+    SALLYPORT_CHECK(!found || found->size() == present.size());
+    for (std::size_t i = 0; i < present.size(); ++i) {
+      if (verdicts[i].error()) continue;
+      const auto fits =
+          found ? session::check_user(parts_.framework, grounds_of(*present[i]).mark, (*found)[i], parts_.secrets)
+                : Result<void>(found.error());
+      if (!fits) verdicts[i] = Verdict::refuse(fits.error());
     }
   }
   co_return verdicts;
 }
 
-Verdict SessionAuthenticator::judge_again(const Identity& present, const StoredSession& stored, WallTime now) const {
-  const auto& grounds = dynamic_cast<const SessionGrounds&>(*present->grounds);
-  const auto data = parts_.format->read_stored(stored);
+Verdict SessionAuthenticator::judge_again(const Identity& present, const std::optional<StoredSession>& stored,
+                                          WallTime now) const {
+  if (!stored) return refuse(Reason::credential_revoked, "session: it is gone from the store");
+  const SessionGrounds& grounds = grounds_of(*present);
+  const auto data = parts_.format->read_stored(*stored);
   if (!data) return Verdict::refuse(data.error());
-  Result<Proven> proven = conclude(*data, grounds.key, stored.expires_at, now);
+  Result<Proven> proven = conclude(*data, grounds.key, stored->expires_at, now);
   if (!proven && proven.error().reason == Reason::credential_invalid) {
     return refuse(Reason::credential_revoked, proven.error().detail);
   }
@@ -184,7 +182,7 @@ Verdict SessionAuthenticator::judge_again(const Identity& present, const StoredS
   if (proven->subject != present->subject) {
     return refuse(Reason::credential_other_subject, "session: somebody else is logged in there now");
   }
-  if (dynamic_cast<const SessionGrounds&>(*proven->grounds).password != grounds.password) {
+  if (!crypto::equal(grounds_of(*proven).mark.bytes(), grounds.mark.bytes())) {
     return refuse(Reason::credential_revoked, "session: the password was changed");
   }
   proven->token_hash = present->token_hash;
@@ -257,12 +255,15 @@ Result<std::shared_ptr<const Authenticator>> make_authenticator(const SessionCon
   parts.framework = config.framework;
   parts.cookie = config.cookie.empty() ? default_cookie(config.framework) : config.cookie;
   parts.max_age = config.max_age.value_or(default_max_age(config.framework));
-  TRY(const auto secrets, load_secrets(config, environment));
-  TRY(parts.format, session::make_format(config, secrets));
+  TRY(parts.secrets, load_secrets(config, environment));
+  TRY(parts.format, session::make_format(config, parts.secrets));
   TRY(parts.mapping, make_mapping(config));
   parts.mapping.claims = std::move(kept_claims);
   if (config.store) {
     TRY(parts.source, make_session_source(*config.store, session::layout_of(config.framework), environment));
+  }
+  if (config.users) {
+    TRY(parts.users, make_session_source(*config.users, session::users_layout(config.framework), environment));
   }
   return std::shared_ptr<const Authenticator>(std::make_shared<SessionAuthenticator>(std::move(parts)));
 }

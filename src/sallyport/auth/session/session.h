@@ -24,15 +24,18 @@ class SessionAuthenticator final : public Authenticator {
     std::unique_ptr<const session::Format> format;
     session::Mapping mapping;
     std::shared_ptr<SessionSource> source;  ///< null: sessions lie in their cookies
+    std::shared_ptr<SessionSource> users;   ///< by subject; null: nobody is asked about them
+    std::vector<Secret> secrets;            ///< the application's, the present one first
     std::chrono::seconds max_age{};
   };
   explicit SessionAuthenticator(Parts parts) : parts_(std::move(parts)) {}
 
   std::string_view mechanism() const override { return "session"; }
-  /// Errors: `origin.missing`, `credential.ambiguous`, `credential.invalid`, `credential.expired`; `store.unavailable`;
-  ///         `deadline.late`.
+  /// Errors: `origin.missing`, `credential.ambiguous`, `credential.invalid`, `credential.expired`, `credential.revoked`;
+  ///         `store.unavailable`; `deadline.late`.
   net::Task<Verdict> authenticate(const Evidence& evidence, Here& here, net::Deadline deadline) const override;
-  /// Reads each session again, all by one question to the store. One that lies in its cookie holds as it is.
+  /// Reads each session again, all by one question to the store, and their users by another where they are known. What lies in its
+  /// cookie holds as it is.
   /// Errors: `credential.revoked` when the session is gone, nobody is logged in there any more, or the password was changed since;
   ///         `credential.other_subject`; `credential.expired`; `store.unavailable`; `deadline.late`.
   net::Task<std::vector<Verdict>> recheck(std::vector<Identity> present, Here& here,
@@ -44,7 +47,7 @@ class SessionAuthenticator final : public Authenticator {
   Result<std::optional<std::string>> find_cookie(const Evidence& evidence) const;
   Result<Proven> conclude(const session::SessionData& data, const std::string& key, std::optional<WallTime> store_says,
                           WallTime now) const;
-  Verdict judge_again(const Identity& present, const StoredSession& stored, WallTime now) const;
+  Verdict judge_again(const Identity& present, const std::optional<StoredSession>& stored, WallTime now) const;
 
   Parts parts_;
 };

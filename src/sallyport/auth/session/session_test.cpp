@@ -7,6 +7,7 @@
 #include "sallyport/auth/session/django.h"
 #include "sallyport/auth/session/flask.h"
 #include "sallyport/auth/session/testing.h"
+#include "sallyport/auth/session/users.h"
 #include "sallyport/base/encoding.h"
 #include "sallyport/crypto/cipher.h"
 #include "sallyport/crypto/digest.h"
@@ -378,6 +379,96 @@ TEST_CASE("session: a changed password in the session ends it") {
   CHECK(name_of(scene.recheck(django, {present}).front()) == "credential.revoked");
 }
 
+TEST_CASE("session: the table of users has the last word") {
+  FakeClock clock;
+  Scene scene(clock);
+  const auto users = std::make_shared<FakeSource>();
+  SessionAuthenticator::Parts parts;
+  parts.framework = Framework::django;
+  parts.cookie = "sessionid";
+  SessionConfig config;
+  config.framework = Framework::django;
+  std::vector<Secret> secrets;
+  secrets.emplace_back("new");
+  secrets.emplace_back("old");
+  parts.format = session::make_format(config, secrets).value();
+  parts.secrets = std::move(secrets);
+  parts.mapping.subject = {session::DataPath::parse("_auth_user_id").value()};
+  parts.users = users;
+  parts.max_age = 24h;
+  const SessionAuthenticator django(std::move(parts));
+  const auto hash = [](std::string_view password, std::string_view secret) {
+    const std::string material =
+        "django.contrib.auth.models.AbstractBaseUser.get_session_auth_hash" + std::string(secret);
+    return hex_encode(crypto::hmac_sha256(crypto::sha256(bytes_of(material)), bytes_of(password)));
+  };
+  const auto cookie = [](const std::string& mark) {
+    const std::string payload =
+        R"({"_auth_user_id":"7")" + (mark.empty() ? "" : R"(,"_auth_user_hash":")" + mark + "\"") + "}";
+    const std::string text = base64url_encode(bytes_of(payload)) + ":1xV4vj";
+    const auto key = session::make_django_key(Secret("new"), session::django_cookie_salt);
+    return with_cookie("sessionid", text + ":" + base64url_encode(bytes_of(key.sign(bytes_of(text)))));
+  };
+  clock.step_wall(from_unix_seconds(1'795'343'780) - start);
+  StoredSession user;
+  user.data = "pbkdf2_sha256$1$salt$hash";
+  user.fields = {{"is_active", "1"}};
+  users->sessions["7"] = user;
+  const Handshake good = cookie(hash(user.data, "new"));
+  const auto judged = [&](const Handshake& handshake) { return std::string(name_of(scene.judge(django, handshake))); };
+  CHECK(judged(good) == "accept");
+  CHECK(judged(cookie(hash(user.data, "old"))) == "accept");
+  CHECK(judged(cookie(hash(user.data, "other"))) == "credential.revoked");
+  CHECK(judged(cookie(hash("another", "new"))) == "credential.revoked");
+  CHECK(judged(cookie("")) == "credential.revoked");
+
+  const Identity present = *scene.judge(django, good).identity();
+  const auto again = [&] { return std::string(name_of(scene.recheck(django, {present}).front())); };
+  CHECK(again() == "accept");
+  SUBCASE("another password") {
+    users->sessions["7"].data = "pbkdf2_sha256$1$salt$other";
+    CHECK(again() == "credential.revoked");
+    CHECK(judged(good) == "credential.revoked");
+  }
+  SUBCASE("not active") {
+    for (const char* no : {"0", "f", "false", ""}) {
+      users->sessions["7"].fields = {{"is_active", no}};
+      CHECK(again() == "credential.revoked");
+    }
+    users->sessions["7"].fields = {{"is_active", "t"}};
+    CHECK(again() == "accept");
+  }
+  SUBCASE("deleted") {
+    users->sessions.clear();
+    CHECK(again() == "credential.revoked");
+    CHECK(judged(good) == "credential.revoked");
+  }
+  SUBCASE("not known now") {
+    users->way = FakeSource::Way::down;
+    CHECK(again() == "store.unavailable");
+    CHECK(judged(good) == "store.unavailable");
+  }
+}
+
+TEST_CASE("session: Devise keeps the salt of the password") {
+  const std::string password = "$2a$12$abcdefghijklmnopqrstuuvwxyz0123456789abcdefghijklmnopq";
+  StoredSession user;
+  user.data = password;
+  const auto judged = [&](std::string mark) {
+    const auto fits = session::check_user(Framework::rails, Secret(std::move(mark)), user, {});
+    return fits ? std::string("fits") : std::string(row(fits.error().reason).name);
+  };
+  CHECK(judged(password.substr(0, 29)) == "fits");
+  CHECK(judged(password.substr(0, 28)) == "credential.revoked");
+  CHECK(judged(password) == "credential.revoked");
+  CHECK(judged("") == "credential.revoked");
+  user.data = "";
+  CHECK(judged("") == "credential.revoked");
+  session::SessionData data;
+  data.values = json::parse(R"({"warden.user.user.key":[[1],"$2a$12$salt"]})").value();
+  CHECK(session::find_password_mark(Framework::rails, data).reveal() == "$2a$12$salt");
+}
+
 TEST_CASE("session: configuration") {
   const auto read = [](std::string_view text) {
     config::Context context;
@@ -398,7 +489,13 @@ TEST_CASE("session: configuration") {
       problem("{ framework: php, serializer: php_binary, store: { files: { path: /var/lib/php/sessions } } }").empty());
   CHECK(problem("{ framework: django, store: { redis: { url: redis://127.0.0.1 } } }").empty());
 
+  CHECK(problem("{ framework: django, secret_file: s, users: { sqlite: { path: site.sqlite3 } } }").empty());
+
   const std::pair<const char*, const char*> bad[] = {
+      {"{ framework: django, secret_file: s, users: { files: { path: p } } }", "database"},
+      {"{ framework: flask, secret_file: s, users: { sqlite: { path: p } } }", "no mark"},
+      {"{ framework: django, store: { redis: { url: redis://127.0.0.1 } }, users: { sqlite: { path: p } } }",
+       "SECRET_KEY"},
       {"{ secret_file: s }", "framework"},
       {"{ framework: cobol, secret_file: s }", "cobol"},
       {"{ framework: flask }", "secret_file"},
