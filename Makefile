@@ -1,7 +1,7 @@
 # Every developer command, one line each. `make` lists them.
 JOBS ?= $(shell nproc)
 .DEFAULT_GOAL := help
-.PHONY: help build demo test unit scenarios tsan gcc clang-16 fuzz bench bench-mechanisms bench-programs bench-check bench-baseline bench-compare conformance lint format generate clean
+.PHONY: help build demo test unit scenarios spring tsan gcc clang-16 fuzz bench bench-mechanisms bench-programs bench-check bench-baseline bench-compare conformance lint format generate clean
 
 help:            ## lists these commands
 	@sed -nE 's/^([a-z0-9-]+): [^#]*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name line; do \
@@ -23,6 +23,11 @@ unit:            ## unit tests beside the code, under AddressSanitizer and UBSan
 
 scenarios: bench-programs ## scenario files, real clients and the command line against the release build; T=expression for some
 	@scripts/pytest $(if $(T),-k "$(T)")
+
+spring: build    ## builds the application on Spring Session by Maven and takes its users through the gateway
+	@scripts/packages test spring
+	@mkdir -p build/spring && cp -r tests/frameworks/spring/. build/spring && cd build/spring && mvn -q -B package
+	@SALLYPORT_SPRING=1 scripts/pytest -k "test_frameworks and spring"
 
 tsan:            ## unit tests and scenarios, with four loops, under ThreadSanitizer
 	@scripts/packages test

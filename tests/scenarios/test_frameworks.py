@@ -4,7 +4,9 @@ log out, and the socket ends. Who is not logged in, and who changed the cookie, 
 from __future__ import annotations
 
 import asyncio
+import base64
 import importlib.util
+import os
 import pathlib
 import shutil
 import sys
@@ -12,9 +14,10 @@ import time
 
 import pytest
 
-from harness import secrets
-from harness.applications import FRAMEWORKS, Browser, Process, free_port, missing, node_modules, python_with, redis_server
+from harness import secrets, stores
+from harness.applications import FRAMEWORKS, ROOT, Browser, Process, free_port, missing, node_modules, python_with, redis_server
 from harness.client import Client, upgrade
+from harness.report import say
 from harness.world import World
 
 APP = "https://app.example.com"
@@ -28,6 +31,8 @@ class Application:
     name = ""
     user = "alice"  #: as the session names her
     watched = True  #: whether her log-out reaches the store
+    cookie = ""  #: the one of the session, where there are others
+    secret = SECRET
     session: dict = {}
 
     def start(self, folder: pathlib.Path, redis: Process | None) -> Process:
@@ -103,8 +108,109 @@ class Flask(Application):
         return Process([python, FRAMEWORKS / "flask/app.py", *arguments], env={"SECRET": SECRET}, folder=folder)
 
 
+class Rails(Application):
+    def __init__(self, store: str):
+        self.name, self.store, self.watched = f"rails, {store}", store, store == "store"
+
+    def start(self, folder, redis):
+        if not shutil.which("ruby"):
+            missing("ruby-railties")
+        self.session = {"framework": "rails", "cookie": "_app_session", "identity": "user_id"}
+        self.session |= {"store": {"sqlite": {"path": str(folder / "site.sqlite3")}}} if self.watched else {"secret_file": "$secret"}
+        return Process(["ruby", FRAMEWORKS / "rails/app.rb", self.store, folder], env={"SECRET": SECRET, "LIFETIME": "4"}, folder=folder)
+
+
+class Laravel(Application):
+    user = "1"
+
+    def __init__(self, driver: str):
+        self.name, self.driver = f"laravel, {driver}", driver
+        self.key = secrets.remember("an APP_KEY", "base64:" + base64.b64encode(bytes(range(32))).decode())
+
+    def start(self, folder, redis):
+        if not pathlib.Path("/usr/share/php/Illuminate/Foundation").exists() or not shutil.which("php"):
+            missing("php-laravel-framework")
+        self.secret = self.key
+        where = {"file": {"files": {"path": str(folder / "storage/framework/sessions")}}, "database": {"sqlite": {"path": str(folder / "site.sqlite3")}},
+                 "redis": {"redis": {"url": f"redis://127.0.0.1:{redis.port}"}} if redis else None}
+        self.session = {"framework": "laravel", "secret_file": "$secret", "store": where[self.driver]}
+        port = free_port()
+        environment = {"FOLDER": str(folder), "DRIVER": self.driver, "SECRET": self.key, "REDIS": str(redis.port) if redis else "",
+                       "APP_PACKAGES_CACHE": str(folder / "packages.php"), "APP_SERVICES_CACHE": str(folder / "services.php")}
+        return Process(["php", "-S", f"127.0.0.1:{port}", FRAMEWORKS / "laravel/index.php"], env=environment, port=port, folder=folder)
+
+
+class Authjs(Application):
+    cookie = "authjs.session-token"  # by plain HTTP; `__Secure-` comes before it otherwise
+
+    def __init__(self, strategy: str):
+        self.name, self.strategy, self.watched = f"auth.js, {strategy}", strategy, strategy == "database"
+        self.user = "1" if self.watched else "alice"
+
+    def start(self, folder, redis):
+        app = node_modules(FRAMEWORKS / "authjs") / "app.mjs"
+        self.session = {"framework": "authjs", "cookie": self.cookie}
+        if not self.watched:
+            self.session["secret_file"] = "$secret"
+            return Process(["node", app, "jwt"], env={"SECRET": SECRET, "LIFETIME": "4"}, folder=folder)
+        server = stores.Postgres().start()
+        self.session["store"] = {"postgres": postgres_settings(server, folder)}
+        return Together(["node", app, "database", server.folder], env={"SECRET": SECRET, "PGPASSWORD": server.password}, folder=folder, server=server)
+
+
+class Spring(Application):
+    """Built by `make spring`, which also runs it."""
+
+    def __init__(self, profile: str):
+        self.name, self.profile = f"spring, {profile}", profile
+
+    def start(self, folder, redis):
+        program = ROOT / "build/spring/target/app.jar"
+        if not os.environ.get("SALLYPORT_SPRING"):
+            pytest.skip("takes Maven and a JDK; `make spring` runs it")
+        command = ["java", "-XX:TieredStopAtLevel=1", "-jar", program, f"--spring.profiles.active={self.profile}"]
+        if self.profile == "redis":
+            self.session = {"framework": "spring", "store": {"redis": {"url": f"redis://127.0.0.1:{redis.port}"}}}
+            return Process([*command, f"--spring.data.redis.port={redis.port}"], folder=folder)
+        server = stores.Postgres(port=stores.free_port()).start()
+        self.session = {"framework": "spring", "store": {"postgres": postgres_settings(server, folder)}}
+        return Together([*command, f"--spring.datasource.url=jdbc:postgresql://127.0.0.1:{server.port}/app", "--spring.datasource.username=app"],
+                        env={"SPRING_DATASOURCE_PASSWORD": server.password}, folder=folder, server=server)
+
+
+class Together(Process):
+    """An application and the server that is there for it alone."""
+
+    def __init__(self, command: list, *, server: stores.Server, **how):
+        self.server = server
+        super().__init__(command, **how)
+
+    def stop(self) -> None:
+        super().stop()
+        self.server.close()
+
+
+def postgres_settings(server: stores.Postgres, folder: pathlib.Path) -> dict:
+    word = folder / "password"
+    word.write_text(server.password)
+    word.chmod(0o600)
+    return {"url": f"unix:{server.socket}:/app", "user": "app", "password_file": str(word)}
+
+
 APPLICATIONS = [Express("files"), Express("redis"), Php("php"), Php("php_serialize"), Php("php_binary"), Django("db"), Django("file"),
-                Django("signed_cookies"), Flask("cookie"), Flask("msgpack"), Flask("json")]
+                Django("signed_cookies"), Flask("cookie"), Flask("msgpack"), Flask("json"), Rails("cookie"), Rails("store"), Laravel("file"),
+                Laravel("database"), Laravel("redis"), Authjs("jwt"), Authjs("database"), Spring("redis"), Spring("jdbc")]
+
+
+times: dict[str, list[float]] = {}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def told(request):
+    """Says in the end how long it took."""
+    yield
+    if times:
+        say(request.config, f"From the log-out to the close frame, in seconds (recheck every {EVERY:g} s):", times)
 
 
 def of(name: str) -> list[Application]:
@@ -126,7 +232,7 @@ class Site:
         self.world, self.application = world, application
         self.process = application.start(folder, redis)
         secret = folder / "secret"
-        secret.write_text(SECRET)
+        secret.write_text(application.secret)
         secret.chmod(0o600)
         session = {name: str(secret) if value == "$secret" else value for name, value in application.session.items()}
         route = {"match": {"host": "gw.example.test", "path": "/session"}, "upstream": {"url": "$main"}, "origins": [APP],
@@ -168,9 +274,9 @@ def site(request, world: World, tmp_path_factory):
     site.process.stop()
 
 
-def changed(cookies: str) -> str:
-    """The same cookies with one character of the longest value changed, in its middle."""
-    longest = max(cookies.split("; "), key=len)
+def changed(cookies: str, cookie: str) -> str:
+    """The same cookies with one character changed, in the middle of the one called `cookie`, or of the longest."""
+    longest = max((one for one in cookies.split("; ") if one.startswith(cookie)), key=len)
     at = len(longest) // 2 + 2
     other = "a" if longest[at] != "a" else "b"
     return cookies.replace(longest, longest[:at] + other + longest[at + 1:])
@@ -193,9 +299,10 @@ def test_log_in_and_out(site: Site, world: World):
         client = await site.enter(cookies)
         arrival = await world.backend.arrival()
         assert arrival.header("x-sallyport-subject") == user
-        assert arrival.header("cookie") is None
+        carried = arrival.header("cookie") or ""
+        assert site.application.cookie not in carried if site.application.cookie else not carried
         assert await site.status(visitor) == 401 or site.application.name.startswith("flask, ")
-        assert await site.status(changed(cookies)) == 401
+        assert await site.status(changed(cookies, site.application.cookie)) == 401
         assert await site.status(cookies, origin=None) == 403
         assert await site.status(cookies, origin="https://evil.test") == 403
 
@@ -211,7 +318,7 @@ def test_log_in_and_out(site: Site, world: World):
         took = time.monotonic() - before
         assert frame.code == 4401
         assert await site.status(cookies) == 401
-        print(f"{site.application.name}: {took:.2f} s from log-out to close")
+        times[site.application.name] = [took]
 
     world.run(play())
 

@@ -10,6 +10,7 @@ import pytest
 
 from harness import secrets
 from harness.client import upgrade
+from harness.report import say
 from harness.session_stores import KINDS, RedisStore, logged_in, signed_cookie
 from harness.waiting import within
 from harness.world import World
@@ -162,11 +163,4 @@ def test_the_promise_holds(world: World, store, request):
     """Prints what was measured, once all stores had their turn."""
     assert times[store.name] and max(times[store.name]) <= longest(store), times
     if store.name == list(STORES)[-1]:
-        lines = [f"  {name:26} {min(measured):6.3f} to {max(measured):6.3f}" for name, measured in times.items()]
-        say(request, f"From the end of a session to the close frame, in seconds (recheck every {EVERY:g} s):", *lines)
-
-
-def say(request, *lines: str) -> None:
-    """Straight to the terminal, whatever is captured."""
-    with request.config.pluginmanager.getplugin("capturemanager").global_and_fixture_disabled():
-        print("", *lines, sep="\n", flush=True)
+        say(request.config, f"From the end of a session to the close frame, in seconds (recheck every {EVERY:g} s):", times)

@@ -199,13 +199,15 @@ class Postgres(Server):
     ending = signal.SIGINT  # without waiting for its clients to leave
     password = "postgres-password-of-the-test"
 
-    def __init__(self):
+    def __init__(self, port: int | None = None):
+        """`port`: on the loopback, for those who cannot speak through a unix socket."""
         super().__init__()
+        self.port = port
         self.bin = sorted(pathlib.Path("/usr/lib/postgresql").glob("*/bin"))[-1:] or [None]
         self.binary = program("postgres", *([str(self.bin[0])] if self.bin[0] else []))
         self.bin = pathlib.Path(os.path.realpath(self.binary)).parent if not self.bin[0] else self.bin[0]
         self.psql = program("psql")
-        self.socket = self.folder / ".s.PGSQL.5432"
+        self.socket = self.folder / f".s.PGSQL.{port or 5432}"
         self.as_other = []
         if os.getuid() == 0:  # which it refuses to run as
             self.as_other = [program("setpriv"), "--reuid=postgres", "--regid=postgres", "--clear-groups"]
@@ -220,7 +222,7 @@ class Postgres(Server):
         assert made.returncode == 0, made.stderr.decode()
 
     def command(self) -> list[str]:
-        return [*self.as_other, str(self.bin / "postgres"), "-D", str(self.folder / "data"), "-k", str(self.folder), "-c", "listen_addresses=",
+        return [*self.as_other, str(self.bin / "postgres"), "-D", str(self.folder / "data"), "-k", str(self.folder), "-c", f"listen_addresses={'127.0.0.1' if self.port else ''}", "-c", f"port={self.port or 5432}",
                 "-c", "fsync=off", "-c", "shared_buffers=16MB", "-c", "max_connections=30", "-c", "timezone=UTC"]
 
     def is_up(self) -> bool:
@@ -240,7 +242,7 @@ class Postgres(Server):
 
     def sql(self, text: str, database: str = "app") -> str:
         """What the statements yield: a line for each row, columns parted by `|`."""
-        done = subprocess.run([self.psql, "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-h", str(self.folder), "-U", "app", database],
+        done = subprocess.run([self.psql, "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-h", str(self.folder), "-p", str(self.port or 5432), "-U", "app", database],
                               input=text.encode(), capture_output=True, env={"PATH": os.environ["PATH"], "PGPASSWORD": self.password})
         if done.returncode:
             raise RuntimeError(done.stderr.decode())
