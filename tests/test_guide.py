@@ -99,7 +99,7 @@ MADE_BY = {
 }
 
 
-PLUG_PAGES = [page for folder in ("auth", "protocol") for page in (ROOT / "src/sallyport" / folder).glob("*/README.md")]
+PLUG_PAGES = [page for folder in ("auth", "protocol") for page in (ROOT / "src/sallyport" / folder).glob("**/README.md")]
 ROUTE_PAGES = [ROOT / "docs/guide" / name for name in ("messages.md", "compression.md", "timing.md", "tickets.md", "token-service.md")]
 
 
@@ -110,7 +110,7 @@ def test_configuration_of_a_plug(page, tmp_path):
     assert shown_there
     for shown in shown_there:
         route = shown.pop("routes", [{}])[0]
-        of_route = {key: shown.pop(key) for key in ("authenticate", "compression", "messages") if key in shown}
+        of_route = {key: shown.pop(key) for key in ("authenticate", "compression", "messages", "recheck") if key in shown}
         route = {"authenticate": [{"opaque": {}}], **ROUTE, **route, **of_route}
         configuration = {
             "listen": [{"address": "127.0.0.1:0"}],
@@ -123,5 +123,7 @@ def test_configuration_of_a_plug(page, tmp_path):
         for name, command in MADE_BY.items():
             if name in text and not (tmp_path / name).exists():
                 run(command, tmp_path)
+        for name in set(re.findall(r"\bsecrets/[\w-]+", text)):
+            run(f"mkdir -p secrets; openssl rand -hex 16 > {name}; chmod 600 {name}", tmp_path)
         (tmp_path / "sallyport.yaml").write_text(text)
         run("sallyport check --config sallyport.yaml", tmp_path)
