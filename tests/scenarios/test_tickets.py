@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import pathlib
 import subprocess
 
 import pytest
@@ -279,6 +281,32 @@ def test_what_is_revoked_takes_its_tickets_along(world: World, play):
         assert (await try_with(world, gateway, other))[1] == 101
 
     play(scene, own=True)
+
+
+def php_session(world: World, subject: str) -> tuple[dict, str, pathlib.Path]:
+    """A session of PHP as it lies in a file: the mechanism's settings, the cookie, the file that a logout removes."""
+    folder = world.folder / "sessions-of-tickets"
+    folder.mkdir(exist_ok=True)
+    name = secrets.remember("a session's id", os.urandom(13).hex())
+    file = folder / f"sess_{name}"
+    file.write_text(f'user_id|s:{len(subject)}:"{subject}";')
+    return {"session": {"framework": "php", "store": {"files": {"path": str(folder)}}}}, f"PHPSESSID={name}", file
+
+
+def test_a_logout_ends_what_the_session_s_ticket_has_opened(world: World, play):
+    settings, cookie, file = php_session(world, "gwen")
+
+    async def scene(gateway):
+        ticket = await ticket_for(world, gateway, headers={"Cookie": cookie})
+        client, status = await try_with(world, gateway, ticket)
+        assert status == 101
+        await gateway.logged({"event": "connection.accepted", "subject": "gwen", "mechanism": "session"})
+        file.unlink()
+        assert (await client.close_frame()).code == 4401
+        answer = await ask(world, gateway, "/.sallyport/ticket", {"path": "/chat"}, headers={"Cookie": cookie, "Origin": APP})
+        assert answer.status == 401
+
+    play(scene, CONFIG | {"routes": {"chat": {"authenticate": [settings, {"ticket": {}}], "recheck": {"every": "200ms"}}}})
 
 
 def test_two_instances_take_a_ticket_once(world: World, play):

@@ -7,6 +7,7 @@ import asyncio
 import base64
 import json
 import os
+import signal
 import subprocess
 import time
 import urllib.parse
@@ -17,7 +18,7 @@ from harness import chromium, secrets, tokens
 from harness.client import upgrade
 from harness.gateway import BINARY, Answer
 from harness.world import World
-from test_tickets import APP, ask, post, try_with  # noqa: F401
+from test_tickets import APP, ask, php_session
 
 CLIENT_SECRET = secrets.remember("a client's secret", os.urandom(24).hex())
 SERVICE = {
@@ -325,6 +326,27 @@ def test_by_the_credential_of_a_route(world: World, service):
     world.run(play())
 
 
+def test_a_session_brings_access_tokens_only(world: World):
+    """Its logout is seen by asking for the session, and that is done whenever the next token is asked for."""
+    world.backend.play(None)
+    settings, cookie, file = php_session(world, "hugo")
+    login_route = {"match": {"host": "gw.example.test", "path": "/login"}, "upstream": {"url": "$main"}, "origins": [APP], "authenticate": [settings]}
+
+    async def play():
+        gateway = await started(world, CONFIG | {"token_service": SERVICE | {"routes": ["login"]}, "routes": CONFIG["routes"] | {"login": login_route}})
+        fields, user = {"grant_type": "urn:sallyport:grant:route", "path": "/login"}, {"Cookie": cookie, "Origin": APP}
+        for _ in range(2):
+            answer = await form(world, gateway, "token", fields, headers=user)
+            assert answer.status == 200 and "refresh_token" not in answer.json
+        assert await status_of(world, gateway, answer.json["access_token"]) == 101
+        assert (await form(world, gateway, "token", fields, headers={"Cookie": cookie})).status == 403
+        file.unlink()
+        assert (await form(world, gateway, "token", fields, headers=user)).status == 401
+        assert await gateway.stop() == 0
+
+    world.run(play())
+
+
 def test_a_refresh_token_that_no_page_can_read(world: World, service):
     async def play():
         fields = {"grant_type": "urn:sallyport:grant:route", "path": "/chat", "keep": "cookie"}
@@ -364,7 +386,6 @@ def test_keys_are_rotated_without_a_gap(world: World):
         kid = json.loads(base64.urlsafe_b64decode(got["access_token"].split(".")[0] + "=="))["kid"]
         await asyncio.to_thread(subprocess.run, [str(BINARY), "keys", "rotate", "--keys", str(gateway.folder / "token-keys.jwks")], check=True,
                                 capture_output=True)
-        import signal
         gateway.signal(signal.SIGHUP)
         await gateway.logged({"event": "config.reloaded"})
         (await opened(world, gateway, got["access_token"])).reset()

@@ -256,6 +256,23 @@ TEST_SUITE("settings") {
     check_problem(with("issuer: main,", "issuer: mian,"), 19, "routes[0].authenticate[0]", "no issuer called \"mian\"");
   }
 
+  TEST_CASE("tokens of our own are an issuer's, and the routes that are a login for them exist") {
+    const auto service = [](const std::string& routes) {
+      return "token_service: {issuer: https://chat.example.com, audience: [chat], keys_file: k, routes: [" + routes +
+             "]}\nroutes:\n";
+    };
+    const std::string ours = with("issuer: main, from", "issuer: token_service, from");
+    CHECK(problems_of(ours).find("no issuer called \"token_service\"") != std::string::npos);
+    const auto added = [&](std::string text, const std::string& routes) {
+      return text.replace(text.find("routes:\n"), 8, service(routes));
+    };
+    CHECK(problems_of(added(ours, "chat")) == "");
+    CHECK(problems_of(added(good, "chat")) == "");
+    CHECK(problems_of(added(good, "chat, nowhere")).find("no route called \"nowhere\"") != std::string::npos);
+    CHECK(problems_of(added(with("name: main", "name: token_service"), "chat")).find("token_service") !=
+          std::string::npos);
+  }
+
   TEST_CASE("a mechanism stands once on a route") {
     check_problem(with("      - opaque: {}\n", "      - jwt: { issuer: main }\n"), 20, "routes[0].authenticate[1]",
                   "has this mechanism already");

@@ -41,12 +41,9 @@ OAuthError invalid_grant(Error error) {
 }
 
 http::Response refuse(const Call& call, const OAuthError& why) {
-  // What is down is down, whatever was asked for.
-  if (row(why.error.reason).http_status >= 500) {
-    report_refusal(call.arrival, why.error, call.route.get(), call.request.headers().find("origin"));
-    return error_answer(why.error);
-  }
   report_refusal(call.arrival, why.error, call.route.get(), call.request.headers().find("origin"));
+  // What is down is down, whatever was asked for.
+  if (row(why.error.reason).http_status >= 500) return error_answer(why.error);
   const bool client = why.code == "invalid_client";
   http::Response answer = json_answer(client ? 401 : 400, {{"error", why.code}});
   if (client) answer.fields.add("WWW-Authenticate", "Basic realm=\"sallyport\"");
@@ -245,6 +242,12 @@ net::Task<Result<http::Response>> issue_to_user(Call& call, const TokenClient& c
   co_return answer_with(call, tokens, Keep::page);
 }
 
+// Whether time and revocations are all that can end the credential. Of any other its own source would have to be asked, with the
+// credential itself: whoever has that gets the next access token by it.
+bool can_be_refreshed(const auth::Identity& identity) {
+  return identity->mechanism == "jwt" || identity->mechanism == "opaque";
+}
+
 net::Task<Result<http::Response>> issue_by_route(Call& call, Keep keep) {
   CO_TRY_OK(find_route(call));
   const auth::TokenServiceConfig& config = service_of(call)->config();
@@ -258,6 +261,7 @@ net::Task<Result<http::Response>> issue_by_route(Call& call, Keep keep) {
     co_return refuse(call, invalid_grant({Reason::credential_invalid, "a token of this service is no login"}));
   TokenFamily family;
   family.credential = *identity;
+  family.refreshed = can_be_refreshed(identity);
   family.proven = *identity;
   family.proven.mechanism = auth::token_service_name;
   family.proven.issuer.clear();

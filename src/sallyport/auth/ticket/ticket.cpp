@@ -110,7 +110,8 @@ net::Task<Verdict> TicketAuthenticator::authenticate(const Evidence& evidence, H
   const bool ours = place == TokenPlace::query || place == TokenPlace::cookie;
   if (!ours && !(*found)->token.reveal().starts_with(ticket_prefix)) co_return Verdict::not_mine();
   std::string ticket((*found)->token.reveal());
-  Result<Identity> identity = co_await redeem(evidence, std::move(ticket), here, deadline);
+  auto redeeming = redeem(evidence, std::move(ticket), here, deadline);
+  Result<Identity> identity = co_await redeeming;
   if (!identity.ok()) co_return Verdict::refuse(std::move(identity).error());
   co_return Verdict::accept(*std::move(identity));
 }

@@ -201,7 +201,7 @@ net::Task<Result<IssuedTokens>> TokenService::begin(TokenFamily family, Here& he
     co_return Error{Reason::credential_expired, "the credential has expired, or is about to"};
   family.proven.expires_at = family.ends_at;
   IssuedTokens tokens = sign(family.proven, family.client_id, family.proven.scopes, family.ends_at, here);
-  if (family.ends_at <= now + config_.lifetime) co_return std::move(tokens);
+  if (!family.refreshed || family.ends_at <= now + config_.lifetime) co_return std::move(tokens);
   auto putting = here.store.put_once("family:" + family.id, family_text(family), family.ends_at);
   CO_TRY_OK(co_await within(here.loop, std::move(putting), deadline));
   auto adding = add_refresh_token(tokens, family, here, deadline);

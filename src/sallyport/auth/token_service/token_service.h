@@ -35,6 +35,7 @@ struct TokenFamily {
   /// The identity of the credential that stood for the login; nothing when an application named the user. Its revocation ends the
   /// family.
   std::optional<Proven> credential;
+  bool refreshed = true;  ///< false: there is an access token and nothing after it
 };
 
 /// What is handed out.
@@ -77,7 +78,7 @@ class TokenService {
   /// An access token for the application itself, which asks again instead of refreshing.
   IssuedTokens issue_to(const TokenClient& client, std::vector<std::string> scopes, Here& here) const;
   /// Begins a family with its first tokens; `family.id` is given here, and where `sid` is missing, too. Without a refresh token when the
-  /// family ends before the access token does.
+  /// family is not refreshed, or ends before the access token does.
   /// Errors: `credential.expired` when it has ended; `store.unavailable`, `deadline.late`.
   net::Task<Result<IssuedTokens>> begin(TokenFamily family, Here& here, net::Deadline deadline) const;
   /// Asked about the credential that stood for a login.

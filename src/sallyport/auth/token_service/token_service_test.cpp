@@ -266,6 +266,14 @@ TEST_CASE("token service: what stands for a credential ends with it, and is aske
     CHECK(brief.expires_in == 300s);
     CHECK_FALSE(brief.refresh_token);
   }
+  SUBCASE("no refresh token for a login that is not refreshed") {
+    family.credential->expires_at = play.clock.wall() + 3600s;
+    CHECK(play.begin(family).refresh_token);
+    family.refreshed = false;
+    const IssuedTokens once = play.begin(family);
+    CHECK(once.expires_in == 600s);
+    CHECK_FALSE(once.refresh_token);
+  }
   SUBCASE("no token for what is over") {
     family.credential->expires_at = play.clock.wall() + 500ms;
     Here here = play.here();
