@@ -240,6 +240,37 @@ class TestDatabases:
         asker.close()
 
 
+@pytest.mark.parametrize("kind", ["postgres", "mysql"])
+def test_a_database_proves_who_it_is(kind, tmp_path):
+    """Before it is told a password. Without TLS there is no connection."""
+    authority, stranger = Authority(tmp_path, "house"), Authority(tmp_path, "stranger")
+    certificate = authority.issue("database", "localhost")
+    port = stores.free_port()
+    made = {"postgres": stores.Postgres, "mysql": stores.Mariadb}[kind]
+
+    def ask(ca, host="localhost"):
+        asker = Asker("django", {kind: {"url": f"{kind}://app@{host}:{port}/app", "ca_file": str(ca), "password": "env:WORD"}}, WORD=made.password)
+        answer = asker.ask("k")
+        asker.close()
+        return answer
+
+    server = made(port=port, tls=certificate).start()
+    if kind == "postgres":
+        server.sql("create table django_session (session_key text primary key, session_data text, expire_date timestamptz)")
+    else:  # by TCP it is somebody else who comes
+        server.sql("create table django_session (session_key varchar(40) primary key, session_data text, expire_date datetime);"
+                   f"create user app@'127.0.0.1' identified by '{made.password}'; grant select on app.* to app@'127.0.0.1'")
+    server.sql("insert into django_session values ('k', 'by TLS', '2031-01-01 00:00:00')")
+    assert data_of(ask(authority.file)["found"][0]) == b"by TLS"
+    for refused in (ask(stranger.file), ask(authority.file, host="127.0.0.1")):  # which the certificate does not name
+        assert refused.get("error") == "store.unavailable" and made.password not in json.dumps(refused), refused
+    server.end()
+    server.options = [option for option in server.options if "ssl" not in option]
+    server.start()
+    assert ask(authority.file).get("error") == "store.unavailable"
+    server.close()
+
+
 class TestRedis:
     def test_hashes_are_fields_and_other_types_are_nothing(self, redis):
         redis.server.call("HSET", "spring:session:sessions:s1", "sessionAttr:A", b"\x00\xff", "lastAccessedTime", "5")

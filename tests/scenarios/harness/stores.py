@@ -3,6 +3,7 @@ gone with the test run. Where the program is not installed, the tests that need 
 
 from __future__ import annotations
 
+import atexit
 import os
 import pathlib
 import pwd
@@ -65,6 +66,7 @@ class Server:
         self.folder.chmod(0o755)
         self.process: subprocess.Popen | None = None
         self.log = open(self.folder / "log", "wb")
+        atexit.register(self.close)  # whatever becomes of the test
 
     def command(self) -> list[str]:
         raise NotImplementedError
@@ -199,10 +201,10 @@ class Postgres(Server):
     ending = signal.SIGINT  # without waiting for its clients to leave
     password = "postgres-password-of-the-test"
 
-    def __init__(self, port: int | None = None):
-        """`port`: on the loopback, for those who cannot speak through a unix socket."""
+    def __init__(self, port: int | None = None, tls: tuple | None = None):
+        """`port`: on the loopback, for those who cannot speak through a unix socket. `tls`: its certificate and key."""
         super().__init__()
-        self.port = port
+        self.port, self.options = port, []
         self.bin = sorted(pathlib.Path("/usr/lib/postgresql").glob("*/bin"))[-1:] or [None]
         self.binary = program("postgres", *([str(self.bin[0])] if self.bin[0] else []))
         self.bin = pathlib.Path(os.path.realpath(self.binary)).parent if not self.bin[0] else self.bin[0]
@@ -220,9 +222,16 @@ class Postgres(Server):
         made = subprocess.run([*self.as_other, str(self.bin / "initdb"), "-D", str(self.folder / "data"), "-U", "app", "--auth=scram-sha-256",
                                "--pwfile", str(word), "--no-sync", "-E", "UTF8", "--locale=C"], capture_output=True, cwd=self.folder)
         assert made.returncode == 0, made.stderr.decode()
+        if tls:
+            self.options = ["--ssl=on", "--ssl_cert_file=server.pem", "--ssl_key_file=server.key"]
+            for file, name in zip(tls, ("server.pem", "server.key")):
+                shutil.copy(file, self.folder / "data" / name)
+                (self.folder / "data" / name).chmod(0o600)
+                if self.as_other:
+                    shutil.chown(self.folder / "data" / name, "postgres")
 
     def command(self) -> list[str]:
-        return [*self.as_other, str(self.bin / "postgres"), "-D", str(self.folder / "data"), "-k", str(self.folder), "-c", f"listen_addresses={'127.0.0.1' if self.port else ''}", "-c", f"port={self.port or 5432}",
+        return [*self.as_other, str(self.bin / "postgres"), *self.options, "-D", str(self.folder / "data"), "-k", str(self.folder), "-c", f"listen_addresses={'127.0.0.1' if self.port else ''}", "-c", f"port={self.port or 5432}",
                 "-c", "fsync=off", "-c", "shared_buffers=16MB", "-c", "max_connections=30", "-c", "timezone=UTC"]
 
     def is_up(self) -> bool:
@@ -254,8 +263,11 @@ class Mariadb(Server):
 
     password = "mariadb-password-of-the-test"
 
-    def __init__(self):
+    def __init__(self, port: int | None = None, tls: tuple | None = None):
         super().__init__()
+        self.options = [f"--port={port}", "--bind-address=127.0.0.1"] if port else ["--skip-networking"]
+        if tls:
+            self.options += [f"--ssl-cert={tls[0]}", f"--ssl-key={tls[1]}"]
         self.binary = program("mariadbd")
         self.client = program("mariadb")
         self.socket = self.folder / "mariadb.sock"
@@ -268,7 +280,7 @@ class Mariadb(Server):
 
     def command(self) -> list[str]:
         return [self.binary, "--no-defaults", f"--user={self.user}", f"--datadir={self.folder / 'data'}", f"--socket={self.socket}",
-                "--skip-networking", f"--pid-file={self.folder / 'pid'}", "--innodb-flush-method=nosync", "--innodb-buffer-pool-size=16M"]
+                *self.options, f"--pid-file={self.folder / 'pid'}", "--innodb-flush-method=nosync", "--innodb-buffer-pool-size=16M"]
 
     def is_up(self) -> bool:
         return self.socket.exists() and answers(self.socket)

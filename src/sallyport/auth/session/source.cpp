@@ -90,14 +90,14 @@ struct Maker {
   Made operator()(const SqliteSessions& config) const {
     TRY(SessionTable table,
         table_of("sqlite", config.table, config.columns, config.lifetime, layout.sqlite, layout.sql_lifetime));
-    return threads(1, open_sqlite(config.path.path, std::move(table)));
+    return threads(2, open_sqlite(config.path.path, std::move(table)));
   }
 
   Made operator()(const FileSessions& config) const {
     FileLayout files{config.path.path, config.pattern.empty() ? layout.file_pattern : config.pattern, config.depth,
                      config.lifetime.value_or(layout.file_lifetime)};
     if (files.pattern.empty()) return unsaid("files", "pattern");
-    return threads(1, open_files(std::move(files)));
+    return threads(2, open_files(std::move(files)));
   }
 
   Made operator()(const MemcachedSessions& config) const {
