@@ -1,6 +1,7 @@
 #include <mysql.h>
 
 #include <algorithm>
+#include <mutex>
 
 #include "sallyport/auth/session/sources/databases.h"
 
@@ -136,6 +137,9 @@ Result<Connection> connect(const DatabaseServer& server) {
 }  // namespace
 
 OpenSessionQuery open_mysql(DatabaseServer server, SessionTable table) {
+  // Left to the first connection, it would be done by several threads at once.
+  static std::once_flag once;
+  std::call_once(once, [] { mysql_library_init(0, nullptr, nullptr); });
   auto kept = std::make_shared<const std::pair<DatabaseServer, SessionTable>>(std::move(server), std::move(table));
   return [kept](Instant) -> Result<std::unique_ptr<SessionQuery>> {
     TRY(Connection connection, connect(kept->first));

@@ -1,5 +1,7 @@
 #include "sallyport/auth/session/sources/query_threads.h"
 
+#include <exception>
+
 namespace sallyport::auth {
 
 QueryThreads::QueryThreads(std::size_t threads, OpenSessionQuery open) : open_(std::move(open)) {
@@ -47,8 +49,15 @@ void QueryThreads::serve() {
     Job job = std::move(jobs_.front());
     jobs_.pop_front();
     lock.unlock();
-    if (!job.errand->is_abandoned() && std::chrono::steady_clock::now() < job.deadline)
-      job.errand->answer(ask(connection, job));
+    if (!job.errand->is_abandoned() && std::chrono::steady_clock::now() < job.deadline) {
+      try {
+        job.errand->answer(ask(connection, job));
+      } catch (const std::exception& bug) {
+        // It costs the question that met it, and the connection that may be in any state.
+        job.errand->answer(Error{Reason::store_unavailable, std::string("a bug in the source: ") + bug.what()});
+        connection.reset();
+      }
+    }
     lock.lock();
   }
 }

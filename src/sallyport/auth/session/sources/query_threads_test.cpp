@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <atomic>
 #include <latch>
+#include <stdexcept>
 
 #include "sallyport/net/turning.h"
 
@@ -20,6 +21,7 @@ struct Store {
   std::atomic<int> asked{0};
   std::atomic<bool> reachable{true};
   std::atomic<bool> answers{true};
+  std::atomic<bool> throws{false};
   std::latch* hold = nullptr;  // each query waits for it
 };
 
@@ -29,6 +31,7 @@ class Query final : public SessionQuery {
   Result<FoundSessions> find(const std::vector<std::string>& keys, Instant) override {
     ++store_.asked;
     if (store_.hold) store_.hold->wait();
+    if (store_.throws) throw std::runtime_error("a slip");
     if (!store_.answers) return Error{Reason::store_unavailable, "no answer"};
     FoundSessions found;
     for (const std::string& key : keys) found.emplace_back(StoredSession{"of " + key, {}, std::nullopt});
@@ -93,6 +96,15 @@ TEST_CASE("query threads: a connection that has died is opened again for the sam
   CHECK(scene.find(threads, {"a"}).error().detail == "no answer");
   CHECK(scene.store.opened == 2);
   CHECK(scene.store.asked == 3);
+}
+
+TEST_CASE("query threads: a bug costs the question that met it") {
+  Scene scene;
+  QueryThreads threads(1, open(scene.store));
+  scene.store.throws = true;
+  CHECK(scene.find(threads, {"a"}).error().reason == Reason::store_unavailable);
+  scene.store.throws = false;
+  CHECK(scene.find(threads, {"a"}).ok());
 }
 
 TEST_CASE("query threads: the caller leaves at its deadline, whatever the store does") {
