@@ -136,7 +136,6 @@ void Loop::turn(Duration longest) {
     longest = std::clamp(timers_.front()->at_ - now_, Duration::zero(), longest);
   }
   dispatch_events(longest);
-  now_ = clock_.now();
   fire_timers();
   run_ready();
 }
@@ -178,6 +177,8 @@ void Loop::dispatch_events(Duration longest) {
   const auto wait = std::chrono::ceil<std::chrono::milliseconds>(longest).count();
   const int count = ::epoll_wait(epoll_, events, 256, static_cast<int>(wait));
   SALLYPORT_CHECK(count >= 0 || errno == EINTR);
+  // What was posted from outside may set deadlines, and the wait may have been long.
+  now_ = clock_.now();
   bool posted = false;
   for (int i = 0; i < count; ++i) {
     if (events[i].data.ptr) {

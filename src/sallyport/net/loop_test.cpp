@@ -357,3 +357,22 @@ TEST_CASE("loop: readiness of a descriptor reaches its handler for as long as it
   ::close(ends[0]);
   ::close(ends[1]);
 }
+
+TEST_CASE("loop: what was posted sees the time at which it runs, not that before the wait") {
+  // Goes on whenever it is asked.
+  class Restless final : public Clock {
+   public:
+    Instant now() const override { return Instant(std::chrono::hours(1)) + std::chrono::seconds(++asked_); }
+    WallTime wall() const override { return {}; }
+
+   private:
+    mutable int asked_ = 0;
+  } clock;
+  Loop loop(clock);
+  Instant seen{};
+  loop.post([&] { seen = loop.now(); });
+  const Instant before = clock.now();
+  loop.turn(none);
+  CHECK(seen == before + std::chrono::seconds(2));  // once at the turn's begin, once after its wait
+  CHECK(loop.now() == seen);
+}
