@@ -5,10 +5,12 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import functools
 import importlib.util
 import os
 import pathlib
 import shutil
+import subprocess
 import sys
 import time
 
@@ -35,7 +37,7 @@ class Application:
     secret = SECRET
     session: dict = {}
 
-    def start(self, folder: pathlib.Path, redis: Process | None) -> Process:
+    def start(self, folder: pathlib.Path, services: Services) -> Process:
         """Starts the application and says in self.session how the gateway reads its sessions."""
         raise NotImplementedError
 
@@ -44,29 +46,38 @@ class Express(Application):
     def __init__(self, store: str):
         self.name, self.store = f"express, {store}", store
 
-    def start(self, folder, redis):
-        store = {"files": {"path": str(folder)}} if self.store == "files" else {"redis": {"url": f"redis://127.0.0.1:{redis.port}"}}
+    def start(self, folder, services):
+        modules = node_modules(FRAMEWORKS / "express")
+        environment, where = {"SECRET": SECRET}, folder
+        store = {"files": {"path": str(folder)}}
+        if self.store == "redis":
+            where, store = services.redis.port, {"redis": {"url": f"redis://127.0.0.1:{services.redis.port}"}}
+        if self.store == "postgres":
+            where, store = services.postgres.folder, {"postgres": services.postgres_settings}
+            environment["PGPASSWORD"] = services.postgres.password
         self.session = {"framework": "express", "secret_file": "$secret", "identity": "user.id", "roles": "user.roles", "store": store}
-        where = folder if self.store == "files" else redis.port
-        return Process(["node", node_modules(FRAMEWORKS / "express") / "app.cjs", self.store, where], env={"SECRET": SECRET}, folder=folder)
+        return Process(["node", modules / "app.cjs", self.store, where], env=environment, folder=folder)
 
 
 class Php(Application):
-    def __init__(self, serializer: str):
-        self.name, self.serializer = f"php, files, {serializer}", serializer
+    def __init__(self, serializer: str, handler: str = "files"):
+        self.name, self.serializer, self.handler = f"php, {handler}, {serializer}", serializer, handler
 
-    def start(self, folder, redis):
+    def start(self, folder, services):
         if not shutil.which("php"):
             missing("php")
-        self.session = {"framework": "php", "serializer": self.serializer, "store": {"files": {"path": str(folder)}}}
+        if self.handler != "files" and self.handler not in subprocess.run(["php", "-m"], capture_output=True, text=True).stdout.split():
+            missing(f"php-{self.handler}")
+        where, store = str(folder), {"files": {"path": str(folder)}}
+        if self.handler == "redis":
+            where, store = f"tcp://127.0.0.1:{services.redis.port}", {"redis": {"url": f"redis://127.0.0.1:{services.redis.port}"}}
+        if self.handler == "memcached":
+            where, store = f"{services.memcached.socket}:0", {"memcached": {"url": f"unix:{services.memcached.socket}"}}
+        self.session = {"framework": "php", "serializer": self.serializer, "store": store}
         port = free_port()
-        return Process(["php", "-n", *self.modules(), "-d", "session.save_handler=files", "-d", f"session.save_path={folder}", "-d",
+        return Process(["php", "-d", f"session.save_handler={self.handler}", "-d", f"session.save_path={where}", "-d",
                         f"session.serialize_handler={self.serializer}", "-S", f"127.0.0.1:{port}", FRAMEWORKS / "php/index.php"],
                        port=port, folder=folder)
-
-    @staticmethod
-    def modules() -> list[str]:
-        return []
 
 
 class Django(Application):
@@ -76,17 +87,24 @@ class Django(Application):
         self.name, self.backend = f"django, {backend}", backend
         self.watched = backend != "signed_cookies"
 
-    def start(self, folder, redis):
+    def start(self, folder, services):
         if not importlib.util.find_spec("django"):
             missing("python3-django")
         self.session = {"framework": "django", "secret_file": "$secret", "users": {"sqlite": {"path": str(folder / "site.sqlite3")}}}
         if self.backend == "db":
             self.session["store"] = {"sqlite": {"path": str(folder / "site.sqlite3")}}
+        environment, where = {"SECRET": SECRET}, []
+        if self.backend == "db, postgres":
+            self.session |= {"store": {"postgres": services.postgres_settings}, "users": {"postgres": services.postgres_settings}}
+            where, environment["PGPASSWORD"] = [services.postgres.folder], services.postgres.password
+        if self.backend == "cache, redis":
+            self.session = {"framework": "django", "store": {"redis": {"url": f"redis://127.0.0.1:{services.redis.port}/1"}}}
+            where = [services.redis.port]
         if self.backend == "file":
             self.session["store"] = {"files": {"path": str(folder)}}
         if self.backend == "signed_cookies":
             self.session["max_age"] = "3s"
-        return Process([sys.executable, FRAMEWORKS / "django/app.py", self.backend, folder], env={"SECRET": SECRET}, folder=folder)
+        return Process([sys.executable, FRAMEWORKS / "django/app.py", self.backend.split(",")[0], folder, *where], env=environment, folder=folder)
 
 
 class Flask(Application):
@@ -94,7 +112,7 @@ class Flask(Application):
         self.name, self.kind = f"flask, {kind}", kind
         self.watched = kind != "cookie"
 
-    def start(self, folder, redis):
+    def start(self, folder, services):
         self.session = {"framework": "flask"}
         python, arguments = sys.executable, ["cookie"]
         if self.kind == "cookie":
@@ -103,8 +121,8 @@ class Flask(Application):
                 missing("python3-flask-login")
         else:
             python = python_with(FRAMEWORKS / "flask/requirements.txt")
-            self.session["store"] = {"redis": {"url": f"redis://127.0.0.1:{redis.port}"}}
-            arguments = ["redis", redis.port, self.kind]
+            self.session["store"] = {"redis": {"url": f"redis://127.0.0.1:{services.redis.port}"}}
+            arguments = ["redis", services.redis.port, self.kind]
         return Process([python, FRAMEWORKS / "flask/app.py", *arguments], env={"SECRET": SECRET}, folder=folder)
 
 
@@ -112,7 +130,7 @@ class Rails(Application):
     def __init__(self, store: str):
         self.name, self.store, self.watched = f"rails, {store}", store, store == "store"
 
-    def start(self, folder, redis):
+    def start(self, folder, services):
         if not shutil.which("ruby"):
             missing("ruby-railties")
         self.session = {"framework": "rails", "cookie": "_app_session", "identity": "user_id"}
@@ -127,10 +145,11 @@ class Laravel(Application):
         self.name, self.driver = f"laravel, {driver}", driver
         self.key = secrets.remember("an APP_KEY", "base64:" + base64.b64encode(bytes(range(32))).decode())
 
-    def start(self, folder, redis):
+    def start(self, folder, services):
         if not pathlib.Path("/usr/share/php/Illuminate/Foundation").exists() or not shutil.which("php"):
             missing("php-laravel-framework")
         self.secret = self.key
+        redis = services.redis if self.driver == "redis" else None
         where = {"file": {"files": {"path": str(folder / "storage/framework/sessions")}}, "database": {"sqlite": {"path": str(folder / "site.sqlite3")}},
                  "redis": {"redis": {"url": f"redis://127.0.0.1:{redis.port}"}} if redis else None}
         self.session = {"framework": "laravel", "secret_file": "$secret", "store": where[self.driver]}
@@ -147,7 +166,7 @@ class Authjs(Application):
         self.name, self.strategy, self.watched = f"auth.js, {strategy}", strategy, strategy == "database"
         self.user = "1" if self.watched else "alice"
 
-    def start(self, folder, redis):
+    def start(self, folder, services):
         app = node_modules(FRAMEWORKS / "authjs") / "app.mjs"
         self.session = {"framework": "authjs", "cookie": self.cookie}
         if not self.watched:
@@ -164,14 +183,14 @@ class Spring(Application):
     def __init__(self, profile: str):
         self.name, self.profile = f"spring, {profile}", profile
 
-    def start(self, folder, redis):
+    def start(self, folder, services):
         program = ROOT / "build/spring/target/app.jar"
         if not os.environ.get("SALLYPORT_SPRING"):
             pytest.skip("takes Maven and a JDK; `make spring` runs it")
         command = ["java", "-XX:TieredStopAtLevel=1", "-jar", program, f"--spring.profiles.active={self.profile}"]
         if self.profile == "redis":
-            self.session = {"framework": "spring", "store": {"redis": {"url": f"redis://127.0.0.1:{redis.port}"}}}
-            return Process([*command, f"--spring.data.redis.port={redis.port}"], folder=folder)
+            self.session = {"framework": "spring", "store": {"redis": {"url": f"redis://127.0.0.1:{services.redis.port}"}}}
+            return Process([*command, f"--spring.data.redis.port={services.redis.port}"], folder=folder)
         server = stores.Postgres(port=stores.free_port()).start()
         self.session = {"framework": "spring", "store": {"postgres": postgres_settings(server, folder)}}
         return Together([*command, f"--spring.datasource.url=jdbc:postgresql://127.0.0.1:{server.port}/app", "--spring.datasource.username=app"],
@@ -197,9 +216,14 @@ def postgres_settings(server: stores.Postgres, folder: pathlib.Path) -> dict:
     return {"url": f"unix:{server.socket}:/app", "user": "app", "password_file": str(word)}
 
 
-APPLICATIONS = [Express("files"), Express("redis"), Php("php"), Php("php_serialize"), Php("php_binary"), Django("db"), Django("file"),
-                Django("signed_cookies"), Flask("cookie"), Flask("msgpack"), Flask("json"), Rails("cookie"), Rails("store"), Laravel("file"),
-                Laravel("database"), Laravel("redis"), Authjs("jwt"), Authjs("database"), Spring("redis"), Spring("jdbc")]
+APPLICATIONS = [
+    Express("files"), Express("redis"), Express("postgres"),
+    Php("php"), Php("php_serialize"), Php("php_binary"), Php("php", "redis"), Php("php_serialize", "memcached"),
+    Django("db"), Django("db, postgres"), Django("cache, redis"), Django("file"), Django("signed_cookies"),
+    Flask("cookie"), Flask("msgpack"), Flask("json"),
+    Rails("cookie"), Rails("store"),
+    Laravel("file"), Laravel("database"), Laravel("redis"),
+    Authjs("jwt"), Authjs("database"), Spring("redis"), Spring("jdbc")]
 
 
 times: dict[str, list[float]] = {}
@@ -217,20 +241,50 @@ def of(name: str) -> list[Application]:
     return [application for application in APPLICATIONS if application.name.startswith(name) and application.watched]
 
 
+class Services:
+    """The servers in which applications keep sessions, each started when it is first asked for."""
+
+    def __init__(self, folder: pathlib.Path):
+        self.folder = folder
+
+    @functools.cached_property
+    def redis(self) -> Process:
+        # Keyspace notifications as an operator switches them on for sessions.
+        return redis_server(self.folder, "--notify-keyspace-events", "Kgxe$h")
+
+    @functools.cached_property
+    def memcached(self) -> stores.Memcached:
+        return stores.Memcached().start()
+
+    @functools.cached_property
+    def postgres(self) -> stores.Postgres:
+        return stores.Postgres().start()
+
+    @property
+    def postgres_settings(self) -> dict:
+        return postgres_settings(self.postgres, self.folder)
+
+    def close(self) -> None:
+        if "redis" in vars(self):
+            self.redis.stop()
+        for name in ("memcached", "postgres"):
+            if name in vars(self):
+                vars(self)[name].close()
+
+
 @pytest.fixture(scope="module")
-def redis(tmp_path_factory):
-    # Keyspace notifications as an operator switches them on for sessions.
-    server = redis_server(tmp_path_factory.mktemp("redis"), "--notify-keyspace-events", "Kgxe$h")
-    yield server
-    server.stop()
+def services(tmp_path_factory):
+    services = Services(tmp_path_factory.mktemp("services"))
+    yield services
+    services.close()
 
 
 class Site:
     """An application, and a gateway with a route for its users."""
 
-    def __init__(self, world: World, application: Application, folder: pathlib.Path, redis: Process | None):
+    def __init__(self, world: World, application: Application, folder: pathlib.Path, services: Services):
         self.world, self.application = world, application
-        self.process = application.start(folder, redis)
+        self.process = application.start(folder, services)
         secret = folder / "secret"
         secret.write_text(application.secret)
         secret.chmod(0o600)
@@ -242,6 +296,7 @@ class Site:
 
     async def attempt(self, cookies: str, origin: str | None = APP) -> Client:
         gateway = await self.world.gateway(self.change)
+        self.since = len(gateway.log)
         client = await self.world.connect(gateway)
         headers = [("Cookie", cookies)] + ([("Origin", origin)] if origin else [])
         client.write(upgrade("/session", headers=headers))
@@ -250,7 +305,7 @@ class Site:
 
     async def enter(self, cookies: str) -> Client:
         client = await self.attempt(cookies)
-        assert client.answer.status == 101, client.answer.body
+        assert client.answer.status == 101, await self.why()
         client.text("hello")
         assert await client.receive() == b"hello"
         return client
@@ -260,18 +315,31 @@ class Site:
         client.leave()
         return client.answer.status
 
-    async def logged(self, event: str, since: int = 0) -> dict:
+    async def why(self) -> str:
+        """What the operator is told of the last refusal."""
         gateway = await self.world.gateway(self.change)
-        return await gateway.logged({"event": event}, since)
+        refusal = await gateway.logged({"event": "connection.refused"}, self.since)
+        return refusal.get("detail", "")
 
 
-@pytest.fixture(scope="module", params=APPLICATIONS, ids=lambda application: application.name)
-def site(request, world: World, tmp_path_factory):
-    needs_redis = "redis" in request.param.name or request.param.name in ("flask, msgpack", "flask, json")
-    redis = request.getfixturevalue("redis") if needs_redis else None
-    site = Site(world, request.param, tmp_path_factory.mktemp("site"), redis)
-    yield site
-    site.process.stop()
+@pytest.fixture(scope="module")
+def sites(world: World, tmp_path_factory, services: Services):
+    """Gives the site of an application, started when it is first asked for."""
+    started: dict[str, Site] = {}
+
+    def of_application(application: Application) -> Site:
+        if application.name not in started:
+            started[application.name] = Site(world, application, tmp_path_factory.mktemp("site"), services)
+        return started[application.name]
+
+    yield of_application
+    for site in started.values():
+        site.process.stop()
+
+
+@pytest.fixture(params=APPLICATIONS, ids=lambda application: application.name)
+def site(request, sites) -> Site:
+    return sites(request.param)
 
 
 def changed(cookies: str, cookie: str) -> str:
@@ -342,7 +410,7 @@ def test_a_live_session_is_left_alone(site: Site, world: World):
     world.run(play())
 
 
-@pytest.mark.parametrize("site", of("django"), indirect=True, ids=lambda application: application.name)
+@pytest.mark.parametrize("site", [one for one in of("django") if "cache" not in one.name], indirect=True, ids=lambda application: application.name)
 @pytest.mark.parametrize("how, user", [("password", "carol"), ("active", "dave")])
 def test_a_user_who_is_locked_out(site: Site, world: World, how: str, user: str):
     world.backend.play(None)

@@ -1,4 +1,4 @@
-"""usage: app.py BACKEND FOLDER    BACKEND is db, file or signed_cookies"""
+"""usage: app.py BACKEND FOLDER [WHERE]    BACKEND is db, file, signed_cookies or cache; WHERE: the folder of PostgreSQL's socket, the port of Redis"""
 
 import os
 import pathlib
@@ -9,11 +9,20 @@ import django
 from django.conf import settings
 
 backend, folder = sys.argv[1], pathlib.Path(sys.argv[2])
+where = sys.argv[3] if len(sys.argv) > 3 else ""
+database = {"ENGINE": "django.db.backends.sqlite3", "NAME": str(folder / "site.sqlite3")}
+if backend == "db" and where:
+    database = {"ENGINE": "django.db.backends.postgresql", "HOST": where, "NAME": "app", "USER": "app", "PASSWORD": os.environ["PGPASSWORD"]}
+caches = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
+if backend == "cache":
+    caches["default"] = {"BACKEND": "django_redis.cache.RedisCache", "LOCATION": f"redis://127.0.0.1:{where}/1",
+                         "OPTIONS": {"SERIALIZER": "django_redis.serializers.json.JSONSerializer"}}
 settings.configure(
+    CACHES=caches,
     SECRET_KEY=os.environ["SECRET"], ALLOWED_HOSTS=["*"], ROOT_URLCONF=__name__, USE_TZ=True,
     INSTALLED_APPS=["django.contrib.auth", "django.contrib.contenttypes", "django.contrib.sessions"],
     MIDDLEWARE=["django.contrib.sessions.middleware.SessionMiddleware", "django.contrib.auth.middleware.AuthenticationMiddleware"],
-    DATABASES={"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": str(folder / "site.sqlite3")}},
+    DATABASES={"default": database},
     PASSWORD_HASHERS=["django.contrib.auth.hashers.MD5PasswordHasher"], DEFAULT_AUTO_FIELD="django.db.models.AutoField",
     SESSION_ENGINE=f"django.contrib.sessions.backends.{backend}", SESSION_FILE_PATH=str(folder),
     SESSION_SERIALIZER="django.contrib.sessions.serializers.JSONSerializer")

@@ -1,4 +1,4 @@
-// usage: app.cjs files FOLDER | redis PORT
+// usage: app.cjs files FOLDER | redis PORT | postgres FOLDER-OF-ITS-SOCKET    PGPASSWORD is the password of its user app
 const express = require("express");
 const session = require("express-session");
 
@@ -9,6 +9,11 @@ async function store([kind, where]) {
     const client = createClient({ url: `redis://127.0.0.1:${where}` });
     await client.connect();
     return new RedisStore({ client });
+  }
+  if (kind === "postgres") {
+    const { Pool } = require("pg");
+    const PostgresStore = require("connect-pg-simple")(session);
+    return new PostgresStore({ pool: new Pool({ host: where, user: "app", database: "app" }), createTableIfMissing: true, pruneSessionInterval: false });
   }
   const FileStore = require("session-file-store")(session);
   return new FileStore({ path: where, ttl: 3600, reapInterval: -1, logFn: () => {} });
