@@ -100,7 +100,7 @@ MADE_BY = {
 
 
 PLUG_PAGES = [page for folder in ("auth", "protocol") for page in (ROOT / "src/sallyport" / folder).glob("**/README.md")]
-ROUTE_PAGES = [ROOT / "docs/guide" / name for name in ("messages.md", "compression.md", "timing.md", "tickets.md", "token-service.md")]
+ROUTE_PAGES = [ROOT / "docs/guide" / name for name in ("messages.md", "compression.md", "timing.md", "tickets.md", "token-service.md", "sessions.md")]
 
 
 @pytest.mark.parametrize("page", sorted(str(page.relative_to(ROOT)) for page in [*PLUG_PAGES, *ROUTE_PAGES]))

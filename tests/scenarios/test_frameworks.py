@@ -172,9 +172,9 @@ class Authjs(Application):
         if not self.watched:
             self.session["secret_file"] = "$secret"
             return Process(["node", app, "jwt"], env={"SECRET": SECRET, "LIFETIME": "4"}, folder=folder)
-        server = stores.Postgres().start()
-        self.session["store"] = {"postgres": postgres_settings(server, folder)}
-        return Together(["node", app, "database", server.folder], env={"SECRET": SECRET, "PGPASSWORD": server.password}, folder=folder, server=server)
+        server = services.postgres
+        self.session["store"] = {"postgres": services.postgres_settings}
+        return Process(["node", app, "database", server.folder], env={"SECRET": SECRET, "PGPASSWORD": server.password}, folder=folder)
 
 
 class Spring(Application):
