@@ -230,7 +230,7 @@ OPENINGS = {
                    b'{"type":"connection_init","payload":{"x":[1]}}'),
     "stomp": (TEXT, lambda token: f"CONNECT\naccept-version:1.2\nAuthorization:Bearer {token}\nhost:example\n\n\0",
               b"CONNECT\naccept-version:1.2\nhost:example\n\n\0"),
-    "mqtt": (BINARY, lambda token: mqtt_connect("me", token), mqtt_connect("me", None)),
+    "mqtt": (BINARY, lambda token: mqtt_connect("mqtt", token), mqtt_connect("mqtt", None)),
 }
 
 
@@ -255,6 +255,14 @@ class TestOtherProtocols:
             assert token.encode() not in arrival.raw
 
         play(scene, first_message(protocol, subprotocols=["theirs"]), backend={"subprotocol": "theirs"})
+
+    def test_a_user_name_that_the_credential_does_not_prove(self, world: World, play):
+        async def scene(gateway, connect):
+            client = await connect()
+            client.send(BINARY, mqtt_connect("bob", tokens.mint(sub="alice")))
+            await never_dialled(world, client, 4401, "credential not accepted")
+
+        play(scene, first_message("mqtt"))
 
     @pytest.mark.parametrize("protocol", OPENINGS)
     def test_bad_and_absent(self, world: World, play, protocol):
@@ -417,6 +425,33 @@ class TestExchange:
                 assert (await live.close_frame()).reason == "credential revoked"
 
         play(scene, EXCHANGE)
+
+    def test_a_session_is_good_on_its_own_route_only(self, world: World, play):
+        config = {"routes": {"chat": {"exchange": {"lifetime": "1h"}},
+                             "second": {"match": {"host": "gw.example.test", "path": "/second"}, "upstream": {"url": "$main"},
+                                        "authenticate": [{"opaque": {}}]}}}
+
+        async def scene(gateway, connect):
+            client = await connect(CONTROL, ("Authorization", f"Bearer {tokens.mint(sub='partner')}"))
+            client.listens = True
+            session = secrets.remember("a session token", (await client.notice("ready"))["session"])
+            elsewhere = await world.connect(gateway, plain=True)
+            elsewhere.write(upgrade("/second", headers=[("Authorization", f"Bearer {session}")]))
+            assert (await elsewhere.read_answer()).status == 401
+            # What was issued before, and by whom, is not forgotten in the exchange.
+            revoked = {"sub": "partner", "issuer": tokens.ISSUER, "issued_before": "now"}
+            assert (await gateway.admin("POST", "/v1/revocations", revoked)).status == 200
+            assert (await client.close_frame()).reason == "credential revoked"
+
+        play(scene, config)
+
+    def test_the_backend_never_gets_our_own_cookie(self, world: World, play):
+        async def scene(gateway, connect):
+            secret = secrets.remember("a refresh token", "spr_" + "x" * 43)
+            await connect(("Authorization", f"Bearer {tokens.mint()}"), ("Cookie", f"a=b; __Host-sallyport-refresh={secret}"))
+            assert (await world.backend.arrival()).header("cookie") == "a=b"
+
+        play(scene, {})
 
     def test_whom_a_revocation_names_gets_no_session(self, world: World, play):
         async def scene(gateway, connect):

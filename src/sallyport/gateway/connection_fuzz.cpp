@@ -70,7 +70,7 @@ class Setting {
     auto upstream = UpstreamPool::make(made.upstream, nullptr).value();
     auto route =
         std::make_shared<Route>(made, http::make_origin_policy(origins).value(),
-                                auth::Chain({auth::make_authenticator(sources).value()}), std::move(upstream), nullptr);
+                                auth::Chain({auth::make_authenticator(sources, made.name).value()}), std::move(upstream), nullptr);
     return std::make_shared<Snapshot>(Snapshot{
         .settings = {}, .routes = Routes({std::move(route)}), .listener_tls = {nullptr}, .assertion = assertion_});
   }

@@ -143,6 +143,8 @@ void Gateway::run() {
   control_.spawn(look_after_store());
   control_.run();
   watches_.clear();
+  // All stand still before the first is gone: they call on each other.
+  for (const auto& shard : shards_) shard->stop();
   shards_.clear();
   control_.cancel_tasks();
 }
@@ -253,7 +255,8 @@ WallTime Gateway::keep_until(store::Handle handle) const {
   const WallTime now = shared_.clock.wall();
   // A connection id is never given twice: the entry only has to outlive a handshake that is under way.
   if (handle == store::Handle::connection) return now + std::chrono::hours(1);
-  std::chrono::seconds longest = longest_opaque_token;
+  std::chrono::seconds longest =
+      std::max<std::chrono::seconds>(longest_opaque_token, longest_credential(snapshot_->settings));
   for (const auto& issuer : snapshot_->settings.issuers)
     longest = std::max(longest, issuer.max_lifetime + issuer.leeway);
   return now + longest;

@@ -34,7 +34,8 @@ struct Surroundings {
 Result<std::shared_ptr<const auth::Authenticator>> make_authenticator(const config::Choice& choice,
                                                                       const Surroundings& around) {
   if (const auto* jwt = choice.get<auth::JwtConfig>()) return auth::make_authenticator(*jwt, around.issuers);
-  if (const auto* opaque = choice.get<auth::OpaqueConfig>()) return auth::make_authenticator(*opaque);
+  if (const auto* opaque = choice.get<auth::OpaqueConfig>())
+    return auth::make_authenticator(*opaque, around.route.name);
   if (const auto* ticket = choice.get<auth::TicketConfig>())
     return auth::make_authenticator(*ticket, around.route.name);
   if (const auto* signed_request = choice.get<auth::SignedRequestConfig>())
@@ -69,6 +70,20 @@ const std::vector<config::Plug>& adapter_plugs() {
       protocol::json_plug(),
   };
   return plugs;
+}
+
+std::chrono::seconds longest_credential(const Settings& settings) {
+  std::chrono::seconds longest{0};
+  if (settings.token_service) longest = settings.token_service->refresh_lifetime;
+  for (const RouteSettings& route : settings.routes) {
+    for (const config::Choice& way : route.authenticate) {
+      for (const config::Choice& part : parts_of(way)) {
+        if (const auto* session = part.get<auth::SessionConfig>())
+          longest = std::max(longest, session->max_age.value_or(auth::default_max_age(session->framework)));
+      }
+    }
+  }
+  return longest;
 }
 
 std::optional<std::string> issuer_of(const config::Choice& authenticator) {

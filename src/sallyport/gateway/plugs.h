@@ -25,6 +25,9 @@ Result<auth::Chain> make_chain(const RouteSettings& route, std::span<const std::
                                const config::Environment& environment);
 /// The mechanisms of one entry of `authenticate`: itself, or those that must prove it together.
 std::span<const config::Choice> parts_of(const config::Choice& way);
+/// How long after its issue the longest-lived credential is good that a mechanism of a route takes or the token service gives; JSON Web Tokens of
+/// other issuers and opaque tokens left out.
+std::chrono::seconds longest_credential(const Settings& settings);
 /// The name of the issuer that a mechanism relies on.
 std::optional<std::string> issuer_of(const config::Choice& authenticator);
 

@@ -61,13 +61,21 @@ void Rechecks::ask(std::string_view mechanism, std::string_view watch_key) {
 }
 
 net::Task<void> Rechecks::ask_route(std::string route) {
+  // Whatever becomes of this turn, the next one comes.
+  struct Ending {
+    Rechecks& rechecks;
+    const std::string& route;
+    ~Ending() {
+      if (const auto turn = rechecks.turns_.find(route); turn != rechecks.turns_.end()) turn->second.under_way = false;
+    }
+  };
+  const Ending ending{*this, route};
   Groups groups;
   shard_.sessions.for_each([&](const Session& session) {
     if (session.route().name() == route) add(groups, session);
   });
   auto asking = ask_groups(std::move(groups));
   co_await asking;
-  if (const auto turn = turns_.find(route); turn != turns_.end()) turn->second.under_way = false;
 }
 
 net::Task<void> Rechecks::ask_groups(Groups groups) {

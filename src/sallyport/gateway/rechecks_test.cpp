@@ -99,6 +99,18 @@ TEST_SUITE("rechecks") {
     CHECK(scene.shard->metrics.rechecks.held.value() == 4);
   }
 
+  TEST_CASE("a bug in one turn does not end the asking") {
+    Scene scene;
+    const auto live = scene.admit("c1");
+    scene.asked->answer = [](const auth::Identity&) -> auth::Verdict { throw_bug("by intention"); };
+    scene.next_round();
+    CHECK(scene.shard->metrics.bugs.value() == 1);
+    CHECK(live->verdict() == "open");
+    scene.asked->answer = [](const auth::Identity&) { return Scene::refuse(Reason::credential_revoked); };
+    scene.next_round();
+    CHECK(live->verdict() == "credential.revoked");
+  }
+
   TEST_CASE("a no ends the connection and no other") {
     Scene scene;
     const auto alice = scene.admit("c1");

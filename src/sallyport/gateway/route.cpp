@@ -13,6 +13,8 @@ Route::Route(RouteSettings settings, http::OriginPolicy origins, auth::Chain cha
       adapter_(std::move(adapter)),
       strip_(chain_.strip()) {
   strip_.subprotocols.emplace_back(control_subprotocol);
+  // Our own, which browsers send with every request to the host.
+  strip_.cookies.emplace_back(refresh_cookie);
 }
 
 Result<std::shared_ptr<const Route>> Routes::match(std::string_view host, std::string_view path) const {

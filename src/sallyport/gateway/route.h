@@ -15,6 +15,8 @@ namespace sallyport::gateway {
 
 /// The subprotocol by which a client opts in to the control channel.
 inline constexpr std::string_view control_subprotocol = "sallyport.v1";
+/// The cookie that the token service gives pages.
+inline constexpr std::string_view refresh_cookie = "__Host-sallyport-refresh";
 
 /// One route of the configuration, ready to use. Immutable; a connection keeps the one that it was admitted by.
 /// Threads: any.

@@ -42,11 +42,14 @@ Shard::Shard(Shared& everybodys, store::Backend& backend, std::shared_ptr<const 
 }
 
 Shard::~Shard() {
-  if (thread_.joinable()) {
-    loop_.stop();
-    thread_.join();
-  }
+  stop();
   loop_.cancel_tasks();
+}
+
+void Shard::stop() {
+  if (!thread_.joinable()) return;
+  loop_.stop();
+  thread_.join();
 }
 
 void Shard::start(std::vector<net::Fd> listeners) {

@@ -44,6 +44,8 @@ class Shard {
 
   /// Accepts from these, one per entry of settings.listen, on the shard's own thread from now on.
   void start(std::vector<net::Fd> listeners);
+  /// Ends the thread; nothing of this shard runs from then on. Threads: the control loop's.
+  void stop();
   /// Takes no new connections. Threads: the loop's own.
   void stop_accepting();
 

@@ -21,7 +21,6 @@ using auth::TokenService;
 
 constexpr std::string_view user_grant = "urn:sallyport:grant:user";
 constexpr std::string_view route_grant = "urn:sallyport:grant:route";
-constexpr std::string_view refresh_cookie = "__Host-sallyport-refresh";
 // A revocation is kept for longer than anything that was derived from what it covers: tickets, sessions of sockets.
 constexpr auto revocation_margin = std::chrono::hours(24);
 

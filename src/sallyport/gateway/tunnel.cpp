@@ -79,10 +79,6 @@ net::Task<Result<Tunnel::Next>> Tunnel::open() {
   const bool at_once = route_->settings().timing == Timing::handshake;
   auto proving = at_once ? prove(evidence) : welcome(upgrade, origin);
   CO_TRY(auth::Identity identity, co_await proving);
-  if (route_->settings().exchange && identity->mechanism != "opaque" && wants_control(upgrade)) {
-    auto exchanging = exchange(identity);
-    CO_TRY(identity, co_await exchanging);
-  }
   CO_TRY(auto network_place, shard_.shared.limits.by_network.enter(
                                  route_->name() + '\0' + arrival_.peer.address.network(),
                                  route_->settings().limits.connections_per_ip, Reason::limit_connections_ip));
@@ -92,6 +88,10 @@ net::Task<Result<Tunnel::Next>> Tunnel::open() {
   // A drain closes whom it finds in the table; who comes into it after that must not stay.
   if (shard_.shared.draining) co_return Error{Reason::server_draining, "admitted while draining"};
   arrival_.pending.reset();
+  if (route_->settings().exchange && wants_control(upgrade)) {
+    auto exchanging = exchange(*session);
+    CO_TRY_OK(co_await exchanging);
+  }
   CO_TRY(Upstream upstream, co_await open_upstream(upgrade, *session, deflate_offers));
   if (stage_ == Stage::asked) {
     CO_TRY_OK(co_await accept(upgrade, agreement(upgrade, upstream)));
@@ -114,28 +114,35 @@ net::Task<Result<auth::Identity>> Tunnel::prove(const auth::Evidence& evidence) 
   co_return identity;
 }
 
-net::Task<Result<auth::Identity>> Tunnel::exchange(auth::Identity proven) {
-  // Whom a revocation names gets no session that it does not name.
-  CO_TRY_OK(shard_.shared.revocations.check(proven, {}));
+// Only what time and revocation alone can end is exchanged: nobody would ask the source of anything else again. Behind the limits of
+// connections, since it writes a row.
+net::Task<Result<void>> Tunnel::exchange(Session& session) {
+  const auth::Identity proven = session.identity();
+  if (proven->mechanism != "jwt") co_return Result<void>();
   auth::MintedToken minted = auth::mint_token(shard_.random);
   store::TokenRow row;
   row.hash = minted.hash;
   row.id = base64url_encode(bytes_of(shard_.random.bytes(16)));
   row.subject = proven->subject;
+  row.issuer = proven->issuer;
+  row.route = route_->name();
   row.session_id = proven->session_id;
   row.tenant = proven->tenant;
   row.scopes = proven->scopes;
   row.roles = proven->roles;
-  row.issued_at = loop_.wall();
-  row.expires_at = row.issued_at + route_->settings().exchange->lifetime;
+  // A revocation of what was issued before must find what came of it.
+  row.issued_at = proven->issued_at.value_or(WallTime{});
+  row.expires_at = loop_.wall() + route_->settings().exchange->lifetime;
   auth::Here here = shard_.here();
   auto putting = here.store.put_token(std::move(row));
   auto put = auth::within(loop_, std::move(putting), auth_deadline(arrival_));
   CO_TRY_OK(co_await put);
   const auth::Evidence evidence{nullptr, origin_, arrival_.peer, minted.token.reveal()};
-  CO_TRY(auth::Identity session, co_await prove(evidence));
+  auto proving = prove(evidence);
+  CO_TRY(auth::Identity fresh, co_await proving);
+  CO_TRY_OK(session.renew(std::move(fresh)));
   session_token_.emplace(std::move(minted.token));
-  co_return session;
+  co_return Result<void>();
 }
 
 net::Task<Result<auth::Identity>> Tunnel::welcome(const http::Upgrade& upgrade, http::OriginProof origin) {
@@ -192,7 +199,13 @@ net::Task<Result<auth::Identity>> Tunnel::listen(const Lobby::Guest& guest, http
   early_client_->append(text_of(words.rest()));
   const auth::Evidence evidence{nullptr, origin, arrival_.peer, opening.token.reveal()};
   auth::Here here = shard_.here();
-  co_return co_await route_->chain().authenticate(evidence, here, auth_deadline(arrival_));
+  auto proving = route_->chain().authenticate(evidence, here, auth_deadline(arrival_));
+  CO_TRY(auth::Identity identity, co_await proving);
+  if (!opening.claimed_subject.empty() && opening.claimed_subject != identity->subject) {
+    // The backend would take the client's word for who it is.
+    co_return Error{Reason::credential_other_subject, "the first message names another user than its credential"};
+  }
+  co_return identity;
 }
 
 Result<auth::Opening> Tunnel::open_message(const FirstWords::Message& message) const {

@@ -40,7 +40,7 @@ class Tunnel {
   net::Task<Result<auth::Identity>> welcome(const http::Upgrade& upgrade, http::OriginProof origin);
   net::Task<Result<auth::Identity>> listen(const Lobby::Guest& guest, http::OriginProof origin);
   // Puts an opaque session of our own in place of the credential's identity.
-  net::Task<Result<auth::Identity>> exchange(auth::Identity proven);
+  net::Task<Result<void>> exchange(Session& session);
   Result<auth::Opening> open_message(const FirstWords::Message& message) const;
   net::Task<Result<Upstream>> open_upstream(const http::Upgrade& upgrade, const Session& session,
                                             std::span<const http::DeflateParameters> deflate_offers);

@@ -26,6 +26,8 @@ struct TokenRow {
   std::string subject;
   std::string session_id;
   std::string tenant;
+  std::string issuer;  ///< who proved the subject before the token was given; empty: whoever issued the token knows it
+  std::string route;   ///< the only route that it is good on; empty: any
   std::vector<std::string> scopes;
   std::vector<std::string> roles;
   WallTime issued_at{};

@@ -55,6 +55,8 @@ inline TokenRow token(std::uint8_t seed) {
   row.subject = "alice";
   row.session_id = "session-1";
   row.tenant = "acme";
+  row.issuer = "https://id.example.com";
+  row.route = "chat";
   row.scopes = {"chat:read", "chat:write"};
   row.roles = {"member"};
   row.issued_at = at(0);
@@ -181,7 +183,7 @@ inline void check(const std::function<std::unique_ptr<Backend>()>& open) {
     const std::vector<std::string> odd = odd_strings();
     for (std::size_t i = 0; i < odd.size(); ++i) {
       TokenRow row = token(static_cast<std::uint8_t>(i));
-      row.id = row.subject = row.session_id = row.tenant = odd[i];
+      row.id = row.subject = row.session_id = row.tenant = row.issuer = row.route = odd[i];
       must(put(row));
       Revocation wanted = revocation(odd[i]);
       wanted.issuer = wanted.reason = odd[i];

@@ -12,8 +12,8 @@ namespace {
 
 // Whether the row can become an Identity; whoever wrote it into the store may not have been us.
 bool is_sound(const store::TokenRow& row) {
-  return !row.subject.empty() && is_clean(row.subject) && is_clean(row.tenant) && is_clean(row.session_id) &&
-         is_clean(row.id) && std::all_of(row.scopes.begin(), row.scopes.end(), is_clean) &&
+  return !row.subject.empty() && is_clean(row.subject) && is_clean(row.tenant) && is_clean(row.issuer) &&
+         is_clean(row.session_id) && is_clean(row.id) && std::all_of(row.scopes.begin(), row.scopes.end(), is_clean) &&
          std::all_of(row.roles.begin(), row.roles.end(), is_clean);
 }
 
@@ -23,14 +23,20 @@ struct RowOf final : Grounds {
   store::TokenHash hash;
 };
 
-Result<Proven> judge(const store::TokenHash& hash, std::optional<store::TokenRow> row, WallTime now) {
+}  // namespace
+
+Result<Proven> OpaqueAuthenticator::judge(const store::TokenHash& hash, std::optional<store::TokenRow> row,
+                                          WallTime now) const {
   if (!row) return Error{Reason::credential_invalid, "unknown opaque token " + hex_encode(hash)};
   if (!is_sound(*row)) return Error{Reason::credential_invalid, "unsound row of opaque token " + hex_encode(hash)};
   if (row->revoked_at) return Error{Reason::credential_revoked, "opaque token '" + row->id + "' is revoked"};
   if (row->expires_at <= now) return Error{Reason::credential_expired, "opaque token '" + row->id + "' has expired"};
+  if (!row->route.empty() && row->route != route_)
+    return Error{Reason::credential_invalid, "opaque token '" + row->id + "' is for route '" + row->route + "'"};
   Proven proven;
   proven.mechanism = "opaque";
   proven.subject = std::move(row->subject);
+  proven.issuer = std::move(row->issuer);
   proven.tenant = std::move(row->tenant);
   proven.session_id = std::move(row->session_id);
   proven.token_id = std::move(row->id);
@@ -42,8 +48,6 @@ Result<Proven> judge(const store::TokenHash& hash, std::optional<store::TokenRow
   proven.grounds = std::make_shared<RowOf>(hash);
   return proven;
 }
-
-}  // namespace
 
 net::Task<Verdict> OpaqueAuthenticator::authenticate(const Evidence& evidence, Here& here,
                                                      net::Deadline deadline) const {
@@ -84,9 +88,10 @@ net::Task<std::vector<Verdict>> OpaqueAuthenticator::recheck(std::vector<Identit
   co_return verdicts;
 }
 
-Result<std::shared_ptr<const Authenticator>> make_authenticator(const OpaqueConfig& config) {
+Result<std::shared_ptr<const Authenticator>> make_authenticator(const OpaqueConfig& config, std::string route) {
   TRY(auto sources, parse_token_sources(config.from));
-  return std::shared_ptr<const Authenticator>(std::make_shared<OpaqueAuthenticator>(std::move(sources)));
+  return std::shared_ptr<const Authenticator>(
+      std::make_shared<OpaqueAuthenticator>(std::move(sources), std::move(route)));
 }
 
 config::Plug opaque_plug() {

@@ -10,7 +10,9 @@ namespace sallyport::auth {
 /// Accepts tokens that were issued here and are found, unexpired and unrevoked, in the store. Mechanism `opaque`.
 class OpaqueAuthenticator final : public Authenticator {
  public:
-  explicit OpaqueAuthenticator(std::vector<TokenSource> sources) : sources_(std::move(sources)) {}
+  /// `route`: where it stands; a token that was given for another is refused.
+  explicit OpaqueAuthenticator(std::vector<TokenSource> sources, std::string route = {})
+      : sources_(std::move(sources)), route_(std::move(route)) {}
 
   std::string_view mechanism() const override { return "opaque"; }
   /// Errors: `credential.invalid`, `credential.expired`, `credential.revoked`; those of find_token(); `store.unavailable`;
@@ -22,11 +24,14 @@ class OpaqueAuthenticator final : public Authenticator {
   void add_to(http::Strip& strip) const override { auth::add_to(strip, sources_); }
 
  private:
+  Result<Proven> judge(const store::TokenHash& hash, std::optional<store::TokenRow> row, WallTime now) const;
+
   std::vector<TokenSource> sources_;
+  std::string route_;
 };
 
 /// Errors: `config.invalid` for places that the schema would have refused.
-Result<std::shared_ptr<const Authenticator>> make_authenticator(const OpaqueConfig& config);
+Result<std::shared_ptr<const Authenticator>> make_authenticator(const OpaqueConfig& config, std::string route);
 
 config::Plug opaque_plug();
 

@@ -43,7 +43,7 @@ void put(Scene& scene, const store::TokenRow& row) { REQUIRE(scene.run(scene.sto
 
 std::shared_ptr<const Authenticator> make(std::vector<std::string> from = {"header", "subprotocol", "cookie:token",
                                                                            "query:token"}) {
-  return make_authenticator(OpaqueConfig{std::move(from)}).value();
+  return make_authenticator(OpaqueConfig{std::move(from)}, "chat").value();
 }
 
 TEST_CASE("opaque: the contract") {
@@ -209,6 +209,22 @@ TEST_CASE("opaque token: all different") {
   for (int i = 0; i < 1000; ++i) CHECK(seen.insert(std::string(mint_token(random).token.reveal())).second);
 }
 
+TEST_CASE("opaque: a token that was given for one route, by whom it says") {
+  FakeClock clock;
+  Scene scene(clock);
+  Issued issued = issue(3, "bound");
+  issued.row.route = "chat";
+  issued.row.issuer = "https://partner.example.com";
+  REQUIRE(scene.run(scene.store->put_token(issued.row)).ok());
+  const std::vector<TokenSource> in_header = {{TokenPlace::header, {}}};
+  const Verdict there = scene.judge(OpaqueAuthenticator(in_header, "chat"), with_bearer(issued.text()));
+  REQUIRE(there.identity());
+  CHECK((*there.identity())->issuer == "https://partner.example.com");
+  CHECK(name_of(scene.judge(OpaqueAuthenticator(in_header, "admin"), with_bearer(issued.text()))) ==
+        "credential.invalid");
+  CHECK(name_of(scene.judge(OpaqueAuthenticator(in_header), with_bearer(issued.text()))) == "credential.invalid");
+}
+
 TEST_CASE("opaque: asked again, the row decides") {
   FakeClock clock;
   Scene scene(clock);
@@ -252,7 +268,7 @@ TEST_CASE("opaque: configuration") {
   CHECK(!read("from: [cookie]").ok());
   CHECK(!read("from: [header, header]").ok());
   CHECK(!read("form: [header]").ok());
-  CHECK(!make_authenticator(OpaqueConfig{{}}).ok());
+  CHECK(!make_authenticator(OpaqueConfig{{}}, "chat").ok());
   CHECK(opaque_plug().name == "opaque");
 }
 

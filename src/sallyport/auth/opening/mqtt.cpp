@@ -121,7 +121,7 @@ Result<Opening> parse_mqtt_opening(std::string_view field, std::string_view pack
   std::string for_backend(1, static_cast<char>(connect_packet));
   append_number(for_backend, bare.size());
   for_backend.append(bare).append(outer.rest());
-  return Opening{std::move(token), std::move(for_backend)};
+  return Opening{std::move(token), std::move(for_backend), in_password ? std::string(user_name) : std::string()};
 }
 
 }  // namespace sallyport::auth

@@ -29,12 +29,15 @@ struct Opening {
   Secret token;  ///< hostile; never empty
   /// What the backend gets: the message without the credential. Nothing: the message was for the gateway alone.
   std::optional<std::string> for_backend;
+  /// Whom the message says the client is, which the backend will read as well. Empty: nobody. Trust: hostile.
+  std::string claimed_subject = {};
 };
 
 /// Reads the first message.
 /// Trust:  `message` is hostile, and so is the token.
 /// Errors: `credential.missing` when it is of the protocol and carries no credential, `message.malformed` when it is no first message
 ///         of the protocol, or parsers might read two things in it; nothing else. The detail never holds the credential.
+///         What is claimed beside the credential must be compared with what that proves.
 /// Spec:   `where` names the place of the credential: for json, graphql-ws and socketio a JSON pointer (RFC 6901) into the message, or
 ///         for socketio into the packet's data; for stomp a header; for mqtt `password` or `username`. "Bearer " before it is
 ///         taken off. `control` is ws::parse_control's to read, and no message of it comes here.

@@ -126,6 +126,18 @@ TEST_CASE("opening: mqtt") {
   CHECK(mqtt("\x10\x80\x00"s) == "message.malformed");
 }
 
+TEST_CASE("opening: whom the message claims the client to be") {
+  const auto claimed = [](Protocol protocol, const std::string& content, Kind kind, std::string_view where = {}) {
+    return read(protocol, content, kind, where).value().claimed_subject;
+  };
+  CHECK(claimed(Protocol::mqtt, connect('\xc2', field("bob") + field("abc")), Kind::binary) == "bob");
+  CHECK(claimed(Protocol::mqtt, connect('\xc2', field("abc") + field("")), Kind::binary, "username").empty());
+  CHECK(claimed(Protocol::stomp, "CONNECT\nlogin:bob\nAuthorization:abc\n\n\0"s, Kind::text) == "bob");
+  CHECK(claimed(Protocol::stomp, "CONNECT\nlogin:abc\n\n\0"s, Kind::text, "login").empty());
+  CHECK(verdict(Protocol::stomp, "CONNECT\nlogin:bob\nlogin:eve\nAuthorization:abc\n\n\0"s) == "message.malformed");
+  CHECK(claimed(Protocol::json, R"({"token":"abc","user":"bob"})", Kind::text).empty());
+}
+
 TEST_CASE("opening: places") {
   CHECK(!complaint_about_place(Protocol::json, "/a"));
   CHECK(complaint_about_place(Protocol::json, "a"));

@@ -28,6 +28,7 @@ Result<Opening> parse_stomp_opening(std::string_view header, std::string_view fr
   if (command != "CONNECT" && command != "STOMP") return malformed("a CONNECT frame expected first");
   std::string for_backend = std::string(command) + "\n";
   std::optional<Secret> token;
+  std::string claimed;
   for (;;) {
     TRY(const std::string_view line, take_line(rest));
     if (line.empty()) break;
@@ -35,6 +36,10 @@ Result<Opening> parse_stomp_opening(std::string_view header, std::string_view fr
     if (colon == 0 || colon == std::string_view::npos) return malformed("a header line without a name");
     const std::string_view name = line.substr(0, colon);
     if (name == "content-length" && line.substr(colon + 1) != "0") return malformed("a CONNECT frame with a body");
+    if (name == "login" && name != header) {
+      if (!claimed.empty()) return malformed("the header login comes twice");
+      claimed = line.substr(colon + 1);
+    }
     if (name != header) {
       for_backend.append(line).push_back('\n');
       continue;
@@ -48,7 +53,7 @@ Result<Opening> parse_stomp_opening(std::string_view header, std::string_view fr
   if (!token) return Error{Reason::credential_missing, "no header '" + std::string(header) + "'"};
   for_backend.push_back('\n');
   for_backend.push_back('\0');
-  return Opening{std::move(*token), std::move(for_backend)};
+  return Opening{std::move(*token), std::move(for_backend), std::move(claimed)};
 }
 
 }  // namespace sallyport::auth

@@ -138,6 +138,21 @@ net::Task<Verdict> SessionAuthenticator::authenticate(const Evidence& evidence, 
 
 net::Task<std::vector<Verdict>> SessionAuthenticator::recheck(std::vector<Identity> present, Here& here,
                                                               net::Deadline deadline) const {
+  // Proved when the configuration had nobody to ask, which it now has.
+  const auto without_grounds = [](const Identity& one) { return !one->grounds; };
+  if ((parts_.source || parts_.users) && std::ranges::any_of(present, without_grounds)) {
+    std::vector<Identity> rest;
+    std::ranges::remove_copy_if(present, std::back_inserter(rest), without_grounds);
+    auto asking = recheck(std::move(rest), here, deadline);
+    std::vector<Verdict> of_rest = co_await asking;
+    std::vector<Verdict> all;
+    std::size_t next = 0;
+    for (const Identity& one : present) {
+      all.push_back(one->grounds ? std::move(of_rest[next++])
+                                 : Verdict::refuse(Error{Reason::credential_invalid, "nothing to ask again by"}));
+    }
+    co_return all;
+  }
   std::vector<Verdict> verdicts;
   for (const Identity& one : present) verdicts.push_back(Verdict::accept(one));
   if (parts_.source) {

@@ -9,8 +9,9 @@
 namespace sallyport::store::rows {
 namespace {
 
-#define SALLYPORT_TOKEN_COLUMNS \
-  "hash, id, subject, session_id, tenant, scopes, roles, issued_at, expires_at, last_used_at, revoked_at"
+#define SALLYPORT_TOKEN_COLUMNS                                                                             \
+  "hash, id, subject, session_id, tenant, scopes, roles, issued_at, expires_at, last_used_at, revoked_at, " \
+  "issuer, route"
 
 Error damaged(std::string_view what) {
   return {Reason::store_unavailable, "a row in the database is damaged: " + std::string(what)};
@@ -53,6 +54,8 @@ Result<TokenRow> read_token(Query& query) {
   row.expires_at = query.time();
   row.last_used_at = query.optional_time();
   row.revoked_at = query.optional_time();
+  row.issuer = query.bytes();
+  row.route = query.bytes();
   return row;
 }
 
@@ -95,10 +98,10 @@ Result<Revocation> read_revocation(Query& query) {
 
 Result<void> put_token(Database& database, const TokenRow& row) {
   Query insert = database.query("INSERT INTO token (" SALLYPORT_TOKEN_COLUMNS
-                                ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING");
+                                ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING");
   insert.bind(text_of(row.hash)).bind(row.id).bind(row.subject).bind(row.session_id).bind(row.tenant);
   insert.bind(joined(row.scopes)).bind(joined(row.roles)).bind(row.issued_at).bind(row.expires_at);
-  insert.bind(row.last_used_at).bind(row.revoked_at);
+  insert.bind(row.last_used_at).bind(row.revoked_at).bind(row.issuer).bind(row.route);
   TRY_OK(insert.finish());
   if (database.changes() == 1) return {};
   TRY(const auto same_hash, find_token(database, row.hash));

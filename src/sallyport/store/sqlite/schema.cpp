@@ -51,6 +51,10 @@ constexpr const char* migrations[] = {
       ) STRICT, WITHOUT ROWID;
       CREATE INDEX once_by_end ON once (until);
     )",
+    R"(
+      ALTER TABLE token ADD COLUMN issuer BLOB NOT NULL DEFAULT x'';
+      ALTER TABLE token ADD COLUMN route BLOB NOT NULL DEFAULT x'';
+    )",
 };
 constexpr std::int64_t present_version = std::size(migrations);
 

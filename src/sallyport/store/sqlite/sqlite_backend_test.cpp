@@ -194,14 +194,20 @@ TEST_CASE("sqlite: a database of the first version is brought up to date, its ro
     const auto backend = make(folder.file());
     must(wait_for(loop, backend->open(loop)->put_token(token(1))));
   }
-  Outsider(folder.file()).run("DROP TABLE claim; DROP TABLE once; PRAGMA user_version=1");
+  Outsider(folder.file())
+      .run(
+          "DROP TABLE claim; DROP TABLE once; ALTER TABLE token DROP COLUMN issuer; ALTER TABLE token DROP COLUMN "
+          "route; "
+          "PRAGMA user_version=1");
   FakeClock clock;
   net::Loop loop(clock);
   const auto backend = make(folder.file());
   const auto store = backend->open(loop);
-  CHECK(must(wait_for(loop, store->find_token(hash_of(1)))) == token(1));
+  TokenRow old = token(1);
+  old.issuer = old.route = "";  // which it did not know
+  CHECK(must(wait_for(loop, store->find_token(hash_of(1)))) == old);
   CHECK(must(wait_for(loop, store->claim("nonce:1", at(600)))));
-  CHECK(Outsider(folder.file()).ask("PRAGMA user_version") == "2");
+  CHECK(Outsider(folder.file()).ask("PRAGMA user_version") == "3");
 }
 
 TEST_CASE("sqlite: another program's database is refused and left alone") {
