@@ -1,6 +1,7 @@
 #include "sallyport/http/message_signature.h"
 
 #include <algorithm>
+#include <map>
 #include <set>
 
 #include "sallyport/base/encoding.h"
@@ -14,6 +15,7 @@ using structured::Duplicates;
 using structured::InnerList;
 
 constexpr std::size_t max_signatures = 8;
+constexpr std::size_t max_components = 32;
 
 Error invalid(std::string what) { return {Reason::request_invalid, "message signature: " + std::move(what)}; }
 
@@ -126,8 +128,26 @@ Result<std::string> derived_value(const SignableRequest& request, const std::str
 constexpr std::string_view dictionaries[] = {"signature-input", "signature",           "content-digest",
                                              "repr-digest",     "want-content-digest", "priority"};
 
-Result<std::string> field_value(const Headers& fields, const std::string& name,
+// The fields of a message as dictionaries, each read once however many of its members are covered.
+class DictionaryFields {
+ public:
+  explicit DictionaryFields(const Headers& fields) : fields_(fields) {}
+  Result<const structured::Dictionary*> find(const std::string& name, std::string_view value) {
+    const auto known = read_.find(name);
+    if (known != read_.end()) return &known->second;
+    TRY(auto dictionary, structured::parse_dictionary(value, Duplicates::refused));
+    return &read_.emplace(name, std::move(dictionary)).first->second;
+  }
+  const Headers& fields() const { return fields_; }
+
+ private:
+  const Headers& fields_;
+  std::map<std::string, structured::Dictionary> read_;
+};
+
+Result<std::string> field_value(DictionaryFields& read, const std::string& name,
                                 const structured::Parameters& parameters) {
+  const Headers& fields = read.fields();
   if (!is_token(name) || lowered(name) != name) return invalid("a component is no field name in lower case");
   const BareItem* strict = nullptr;
   const BareItem* binary = nullptr;
@@ -154,16 +174,16 @@ Result<std::string> field_value(const Headers& fields, const std::string& name,
   if (key) {
     const auto* wanted = std::get_if<std::string>(key);
     if (!wanted) return invalid("parameter key of component " + name + " is no string");
-    TRY(const auto dictionary, structured::parse_dictionary(value, Duplicates::refused));
-    const structured::Member* member = structured::find(dictionary, *wanted);
+    TRY(const structured::Dictionary* dictionary, read.find(name, value));
+    const structured::Member* member = structured::find(*dictionary, *wanted);
     if (!member) return invalid("a covered member of " + name + " is not there");
     return structured::serialize(*member);
   }
   if (!strict) return value;
   if (std::find(std::begin(dictionaries), std::end(dictionaries), name) == std::end(dictionaries))
     return invalid("it is not known how " + name + " is structured");
-  TRY(const auto dictionary, structured::parse_dictionary(value, Duplicates::refused));
-  return structured::serialize(dictionary);
+  TRY(const structured::Dictionary* dictionary, read.find(name, value));
+  return structured::serialize(*dictionary);
 }
 
 bool is_ascii(std::string_view text) {
@@ -212,15 +232,18 @@ Result<MessageSignature> parse_signature(std::string_view input, std::string sig
 }
 
 Result<std::string> signature_base(const SignableRequest& request, const InnerList& input) {
+  // Each costs work before anybody is known to have signed.
+  if (input.items.size() > max_components) return invalid("more than 32 components are covered");
   std::string out;
   std::set<std::string> seen;
+  DictionaryFields fields(request.fields);
   for (const structured::Item& item : input.items) {
     const auto* name = std::get_if<std::string>(&item.value);
     if (!name || name->empty()) return invalid("a component has no name");
     const std::string identifier = structured::serialize(item);
     if (!seen.insert(identifier).second) return invalid("a component is covered twice: " + identifier);
     TRY(const std::string value, name->front() == '@' ? derived_value(request, *name, item.parameters)
-                                                      : field_value(request.fields, *name, item.parameters));
+                                                      : field_value(fields, *name, item.parameters));
     if (!is_ascii(value)) return invalid("the value of " + identifier + " holds bytes beyond ASCII");
     out.append(identifier).append(": ").append(value).append("\n");
   }

@@ -64,7 +64,8 @@ Result<MessageSignature> parse_signature(std::string_view input, std::string sig
 
 /// The text that `input` says is signed.
 /// Trust:  both are hostile.
-/// Errors: `request.invalid` for a component that is unknown, there twice, not in the request, has parameters that it cannot have, or a
+/// Units:  at most 32 components.
+/// Errors: `request.invalid` for more of them, for a component that is unknown, there twice, not in the request, has parameters that it cannot have, or a
 ///         value beyond ASCII; for a query parameter that is there twice.
 /// Spec:   RFC 9421 §2.5; stricter: `sf` only for dictionaries known here; `req` and `tr` never, since this is a request without
 ///         trailers.

@@ -276,6 +276,21 @@ TEST_CASE("message signatures: the fields that carry them") {
                     {"Signature", signatures.substr(0, signatures.rfind(','))}}) == "ok");
 }
 
+TEST_CASE("message signatures: so many components and no more, each field read once") {
+  std::string dictionary;
+  for (int i = 0; i < 1000; ++i) dictionary += (i ? ", k" : "k") + std::to_string(i);
+  const Headers fields{{"x", dictionary}};
+  const SignableRequest request{"GET", Scheme::https, "example.com", "/", "", fields};
+  const auto base = [&](int count) {
+    std::string input = "(";
+    for (int i = 0; i < count; ++i) input += (i ? " \"x\";key=\"k" : "\"x\";key=\"k") + std::to_string(i) + "\"";
+    return signature_base(request, parse_signature(input + ")", "").value().input);
+  };
+  CHECK(base(32).ok());
+  REQUIRE(!base(33).ok());
+  CHECK(base(33).error().reason == Reason::request_invalid);
+}
+
 TEST_CASE("message signatures: what is covered") {
   const auto input = [](std::string_view text) { return parse_signature(text, "").value().input; };
   CHECK(covers(input("(\"@path\")"), "@path"));

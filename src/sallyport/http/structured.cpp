@@ -1,6 +1,7 @@
 #include "sallyport/http/structured.h"
 
 #include <algorithm>
+#include <unordered_map>
 
 #include "sallyport/base/encoding.h"
 #include "sallyport/http/grammar.h"
@@ -48,6 +49,7 @@ class Parser {
 
   Result<Dictionary> dictionary() {
     Dictionary out;
+    Places places;
     while (!rest_.empty()) {
       TRY(std::string name, key());
       Member value = Item{true, {}};
@@ -56,7 +58,7 @@ class Parser {
       } else {
         TRY(std::get<Item>(value).parameters, parameters());
       }
-      TRY_OK(put(out, std::move(name), std::move(value), max_members));
+      TRY_OK(put(out, places, std::move(name), std::move(value), max_members));
       TRY_OK(separator());
     }
     return out;
@@ -101,16 +103,19 @@ class Parser {
     return {};
   }
 
+  // Where each name stands, so that a thousand of them cost no comparison with each other.
+  using Places = std::unordered_map<std::string, std::size_t>;
+
   template <class Map, class Value>
-  Result<void> put(Map& map, std::string name, Value value, std::size_t most) {
-    const auto same = std::find_if(map.begin(), map.end(), [&](const auto& known) { return known.first == name; });
-    if (same == map.end()) {
+  Result<void> put(Map& map, Places& places, std::string name, Value value, std::size_t most) {
+    const auto [place, is_new] = places.try_emplace(name, map.size());
+    if (is_new) {
       if (map.size() == most) return invalid("more than " + std::to_string(most) + " names");
       map.emplace_back(std::move(name), std::move(value));
       return {};
     }
     if (duplicates_ == Duplicates::refused) return invalid("the name " + name + " stands there twice");
-    same->second = std::move(value);
+    map[place->second].second = std::move(value);
     return {};
   }
 
@@ -141,6 +146,7 @@ class Parser {
 
   Result<Parameters> parameters() {
     Parameters out;
+    Places places;
     while (take(';')) {
       skip_spaces();
       TRY(std::string name, key());
@@ -148,7 +154,7 @@ class Parser {
       if (take('=')) {
         TRY(value, bare_item());
       }
-      TRY_OK(put(out, std::move(name), std::move(value), max_parameters));
+      TRY_OK(put(out, places, std::move(name), std::move(value), max_parameters));
     }
     return out;
   }

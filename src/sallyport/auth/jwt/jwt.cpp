@@ -116,6 +116,10 @@ class Trial {
   Verdict conclude(jose::JwtVerdict verdict, const KeySource::Snapshot& keys) const {
     if (!verdict.claims) return Verdict::refuse(std::move(verdict.claims).error());
     const jose::Validity validity = *verdict.claims;
+    // Whoever shows it proves nothing: it is good only beside a proof of the key that it names (RFC 7800, RFC 8705, RFC 9449).
+    if (verdict.claims->payload.find("cnf"))
+      return Verdict::refuse(
+          Error{Reason::credential_invalid, "the token is bound to a key, of which there is no proof"});
     json::Value kept = keep_claims(verdict.claims->payload, issuer_.kept_claims);
     Result<Proven> proven = make_proven(std::move(*verdict.claims), issuer_.claims);
     if (proven) proven->claims = std::move(kept);

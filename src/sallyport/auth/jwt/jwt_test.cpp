@@ -537,6 +537,21 @@ TEST_CASE("jwt: a remembered token falls with the key that proved it") {
   CHECK(scene.judge(successor.token(scene.clock.wall())) == "accept");
 }
 
+TEST_CASE("jwt: a token that is bound to a key is no bearer token") {
+  FakeClock clock;
+  Scene scene(clock);
+  const TokenMaker maker;
+  const JwtAuthenticator authenticator(testing::make_issuer(maker, scene.loop), everywhere);
+  const auto judge = [&](json::Value cnf) {
+    return std::string(
+        name_of(scene.judge(authenticator, with_bearer(maker.token(clock.wall(), {{"cnf", std::move(cnf)}})))));
+  };
+  CHECK(judge(json::Object{{"jkt", "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I"}}) == "credential.invalid");
+  CHECK(judge(json::Object{{"x5t#S256", "x"}}) == "credential.invalid");
+  CHECK(judge(json::Object{{"new", "x"}}) == "credential.invalid");
+  CHECK(judge("x") == "credential.invalid");
+}
+
 TEST_CASE("jwt: asked again, the key that signed the token must still be there") {
   FakeClock clock;
   Scene scene(clock);

@@ -41,6 +41,8 @@ std::shared_ptr<const Clients> ClientsFile::snapshot() const {
 }
 
 Result<void> ClientsFile::refresh() {
+  // One at a time, or who has read an older file could put it in place of a newer one.
+  const std::scoped_lock one_at_a_time(refreshing_);
   const Stamp stamp = stamp_of(path_);
   {
     const std::scoped_lock lock(mutex_);

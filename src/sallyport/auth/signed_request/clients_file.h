@@ -35,6 +35,7 @@ class ClientsFile {
   static Result<std::shared_ptr<const Clients>> read(const std::string& path);
 
   const std::string path_;
+  std::mutex refreshing_;
   mutable std::mutex mutex_;
   Stamp stamp_;
   std::shared_ptr<const Clients> clients_;
