@@ -17,6 +17,8 @@ struct AuthenticatorContract {
   enum class Store : std::uint8_t { needed, not_needed };
   /// `once`: a credential that is used up, so that it is refused with `credential.replayed` from then on.
   enum class Uses : std::uint8_t { many, once };
+  /// `from_elsewhere`: a real server is asked, which takes its time.
+  enum class Answers : std::uint8_t { at_once, from_elsewhere };
 
   std::shared_ptr<const Authenticator> authenticator;
   /// Fills the store with what makes `good` good.
@@ -27,6 +29,7 @@ struct AuthenticatorContract {
   WithoutCredential without = WithoutCredential::not_mine;
   Store store = Store::not_needed;
   Uses uses = Uses::many;
+  Answers answers = Answers::at_once;
   /// Where garbage is put in; tokens by default.
   std::function<Handshake(std::string_view garbage)> present = with_bearer;
 };
@@ -109,6 +112,9 @@ inline void check_authenticator_contract(const AuthenticatorContract& contract, 
     auto pending = scene.start(authenticator, contract.good);
     for (int turns = 0; turns < 5; ++turns) scene.loop.turn(Duration::zero());
     const bool needed = contract.store == AuthenticatorContract::Store::needed;
+    const bool elsewhere = contract.answers == AuthenticatorContract::Answers::from_elsewhere;
+    for (int turns = 0; !needed && elsewhere && !pending.done() && turns < 2000; ++turns)
+      scene.loop.turn(std::chrono::milliseconds(5));
     CHECK(pending.done() == !needed);
     clock.advance(Scene::patience);
     CHECK(name_of(pending.wait()) == (needed ? "auth.timeout" : "accept"));

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "sallyport/base/encoding.h"
 #include "sallyport/http/grammar.h"
 
 namespace sallyport::auth {
@@ -110,7 +111,22 @@ Result<void> look_at(const TokenSource& source, const Evidence& evidence, Findin
   return {};
 }
 
+// The start of a JWS or JWE in compact form, whose header is a JSON object.
+bool is_json_web(std::string_view token) {
+  const auto dots = std::ranges::count(token, '.');
+  if (dots != 2 && dots != 4) return false;
+  const auto header = base64url_decode(token.substr(0, token.find('.')));
+  if (!header) return false;
+  const auto start = header->find_first_not_of(" \t\r\n");
+  return start != std::string::npos && (*header)[start] == '{';
+}
+
 }  // namespace
+
+bool is_among(std::string_view token, TokenForms forms) {
+  if (is_of_own_kind(token)) return false;
+  return forms == TokenForms::any || is_json_web(token) == (forms == TokenForms::json_web);
+}
 
 Result<TokenSource> parse_token_source(std::string_view text) {
   const auto colon = text.find(':');

@@ -52,6 +52,17 @@ inline bool is_of_own_kind(std::string_view token) {
   return token.starts_with(opaque_token_prefix) || token.starts_with(ticket_prefix);
 }
 
+/// Which tokens are a mechanism's own, where several on a route look at the same places. The form of a token tells, and nothing else, so
+/// that a bad token of one kind never becomes a question for another mechanism. Opaque tokens of ours are among none of them.
+enum class TokenForms : std::uint8_t {
+  any,
+  json_web,  ///< two or four dots, and in front of the first the base64url of a text that begins with a brace
+  other_than_json_web,  ///< those that are not
+};
+
+/// Trust: `token` is hostile.
+bool is_among(std::string_view token, TokenForms forms);
+
 struct PresentedToken {
   Secret token;  ///< hostile; 1 to max_token_size bytes of the `b64token` alphabet (RFC 6750 §2.1)
   TokenPlace place = TokenPlace::header;

@@ -189,5 +189,25 @@ TEST_CASE("token: every configured place is taken out") {
   CHECK(header_only.cookies.empty());
 }
 
+TEST_CASE("token: its form tells whose it is") {
+  const auto forms_of = [](std::string_view token) {
+    std::string forms;
+    if (is_among(token, TokenForms::any)) forms += "any ";
+    if (is_among(token, TokenForms::json_web)) forms += "json_web";
+    if (is_among(token, TokenForms::other_than_json_web)) forms += "other";
+    return forms;
+  };
+  CHECK(forms_of("eyJhbGciOiJFUzI1NiJ9.e30.c2ln") == "any json_web");
+  CHECK(forms_of("eyJhbGciOiJub25lIn0.e30.") == "any json_web");
+  CHECK(forms_of("IHsgImFsZyI6IngifQ.e30.x") == "any json_web");  // a space before the brace
+  CHECK(forms_of("eyJlbmMiOiJ4In0.a.b.c.d") == "any json_web");
+  CHECK(forms_of("eyJhbGciOiJFUzI1NiJ9.e30") == "any other");
+  CHECK(forms_of("mF_9.B5f-4.1JqM") == "any other");
+  CHECK(forms_of("2YotnFZFEjr1zCsicMWpAA") == "any other");
+  CHECK(forms_of("..") == "any other");
+  CHECK(forms_of("WyJhIl0.e30.x") == "any other");  // a list is no header
+  CHECK(forms_of("spt_eyJhbGciOiJub25lIn0.e30.") == "");
+}
+
 }  // namespace
 }  // namespace sallyport::auth

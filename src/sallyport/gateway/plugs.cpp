@@ -1,6 +1,10 @@
 #include "sallyport/gateway/plugs.h"
 
+#include <algorithm>
+
 #include "sallyport/auth/anonymous/anonymous.h"
+#include "sallyport/auth/callout/callout.h"
+#include "sallyport/auth/introspection/introspection.h"
 #include "sallyport/auth/jwt/jwt.h"
 #include "sallyport/auth/opaque/opaque.h"
 #include "sallyport/auth/session/session.h"
@@ -20,6 +24,7 @@ std::vector<std::string> sources_of(const config::Choice& choice) {
   if (const auto* jwt = choice.get<auth::JwtConfig>()) return jwt->from;
   if (const auto* opaque = choice.get<auth::OpaqueConfig>()) return opaque->from;
   if (const auto* ticket = choice.get<auth::TicketConfig>()) return ticket->from;
+  if (const auto* introspection = choice.get<auth::IntrospectionConfig>()) return introspection->from;
   return {};
 }
 
@@ -31,9 +36,27 @@ struct Surroundings {
   const config::Environment& environment;
 };
 
+template <class Config>
+bool has(const RouteSettings& route) {
+  return std::ranges::any_of(route.authenticate, [](const config::Choice& way) {
+    return std::ranges::any_of(parts_of(way), [](const config::Choice& part) { return part.get<Config>() != nullptr; });
+  });
+}
+
 Result<std::shared_ptr<const auth::Authenticator>> make_authenticator(const config::Choice& choice,
                                                                       const Surroundings& around) {
-  if (const auto* jwt = choice.get<auth::JwtConfig>()) return auth::make_authenticator(*jwt, around.issuers);
+  if (const auto* jwt = choice.get<auth::JwtConfig>()) {
+    // Where both stand, the form of a token tells whose it is.
+    const bool shared = has<auth::IntrospectionConfig>(around.route);
+    return auth::make_authenticator(*jwt, around.issuers, shared ? auth::TokenForms::json_web : auth::TokenForms::any);
+  }
+  if (const auto* introspection = choice.get<auth::IntrospectionConfig>()) {
+    const bool shared = has<auth::JwtConfig>(around.route);
+    return auth::make_authenticator(*introspection, around.environment,
+                                    shared ? auth::TokenForms::other_than_json_web : auth::TokenForms::any);
+  }
+  if (const auto* callout = choice.get<auth::CalloutConfig>())
+    return auth::make_authenticator(*callout, around.route.name, around.environment);
   if (const auto* opaque = choice.get<auth::OpaqueConfig>())
     return auth::make_authenticator(*opaque, around.route.name);
   if (const auto* ticket = choice.get<auth::TicketConfig>())
@@ -51,8 +74,8 @@ Result<std::shared_ptr<const auth::Authenticator>> make_authenticator(const conf
 
 const std::vector<config::Plug>& authenticator_plugs() {
   static const std::vector<config::Plug> plugs = {
-      auth::jwt_plug(),    auth::opaque_plug(),    auth::session_plug(), auth::signed_request_plug(),
-      auth::ticket_plug(), auth::anonymous_plug(),
+      auth::jwt_plug(),     auth::opaque_plug(),         auth::introspection_plug(), auth::callout_plug(),
+      auth::session_plug(), auth::signed_request_plug(), auth::ticket_plug(),        auth::anonymous_plug(),
   };
   return plugs;
 }

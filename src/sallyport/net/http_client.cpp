@@ -199,6 +199,9 @@ Task<Result<HttpResponse>> HttpClient::fetch(HttpRequest request, Deadline deadl
   curl_easy_getinfo(easy, CURLINFO_CONTENT_TYPE, &type);
   transfer.response.status = static_cast<int>(status);
   if (type) transfer.response.content_type = type;
+  curl_header* field = nullptr;
+  if (curl_easy_header(easy, "Cache-Control", 0, CURLH_HEADER, -1, &field) == CURLHE_OK)
+    transfer.response.cache_control = field->value;
   co_return std::move(transfer.response);
 }
 

@@ -22,6 +22,7 @@ struct HttpRequest {
 struct HttpResponse {
   int status = 0;
   std::string content_type;
+  std::string cache_control;  ///< the first such line
   std::string body;
 };
 

@@ -120,11 +120,13 @@ struct Scene {
 }  // namespace
 
 TEST_CASE("http client: an answer comes with status, type and body") {
-  Scene scene(answer("200 OK", "{\"keys\":[]}", "Content-Type: application/json\r\n"));
+  Scene scene(answer("200 OK", "{\"keys\":[]}",
+                     "Content-Type: application/json\r\nCache-Control: max-age=60\r\n"));
   const auto result = scene.fetch();
   REQUIRE_MESSAGE(result.ok(), result.error().detail);
   CHECK(result->status == 200);
   CHECK(result->content_type == "application/json");
+  CHECK(result->cache_control == "max-age=60");
   CHECK(result->body == "{\"keys\":[]}");
   CHECK(scene.server.asked().starts_with("GET /keys HTTP/1.1\r\n"));
 }

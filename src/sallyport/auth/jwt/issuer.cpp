@@ -75,7 +75,9 @@ config::Schema<KeysConfig> keys_schema() {
       });
 }
 
-config::Schema<ClaimNames> claims_schema() {
+}  // namespace
+
+config::Schema<ClaimNames> claim_names_schema() {
   using config::field;
   return config::schema<ClaimNames>(
       "issuer.claims",
@@ -88,8 +90,6 @@ config::Schema<ClaimNames> claims_schema() {
             config::example("permissions")),
       field(&ClaimNames::roles, "roles", "A list, instead of `roles`.", config::example("/realm_access/roles")));
 }
-
-}  // namespace
 
 config::Schema<IssuerConfig> issuer_schema() {
   using config::field;
@@ -114,7 +114,7 @@ config::Schema<IssuerConfig> issuer_schema() {
              field(&IssuerConfig::types, "types",
                    "Values of `typ` accepted, ignoring case; an empty text stands for a token without one.",
                    config::may_be_empty, config::example("[at+jwt]")),
-             field(&IssuerConfig::claims, "claims", "Claims to read instead of the usual ones.", claims_schema()),
+             field(&IssuerConfig::claims, "claims", "Claims to read instead of the usual ones.", claim_names_schema()),
              field(&IssuerConfig::verified_tokens, "verified_tokens",
                    "How many of its tokens are remembered by their hash once their signature was proved, so that who "
                    "comes again costs no second proof. Time, revocation and the set of keys are asked about each time "

@@ -54,6 +54,7 @@ struct IssuerConfig {
   std::uint32_t verified_tokens = 10'000;
 };
 
+config::Schema<ClaimNames> claim_names_schema();
 config::Schema<IssuerConfig> issuer_schema();
 
 /// An issuer whose tokens can be judged.

@@ -2,55 +2,12 @@
 
 #include <algorithm>
 
+#include "sallyport/auth/claim_readers.h"
 #include "sallyport/auth/claims.h"
-#include "sallyport/auth/text.h"
 #include "sallyport/base/encoding.h"
 #include "sallyport/crypto/digest.h"
 
 namespace sallyport::auth {
-namespace {
-
-Error wrong(const std::string& claim, const char* what) {
-  return Error{Reason::credential_invalid, "claim '" + claim + "' " + what};
-}
-
-Result<std::string> read_text(const json::Value& payload, const std::string& name) {
-  const json::Value* value = find_claim(payload, name);
-  if (!value) return std::string();
-  const std::string* text = value->string();
-  if (!text) return wrong(name, "is no text");
-  if (text->empty() || !is_clean(*text)) return wrong(name, "is empty, holds a control character or ends in a space");
-  return *text;
-}
-
-Result<std::vector<std::string>> read_list(const json::Value& payload, const std::string& name) {
-  std::vector<std::string> list;
-  const json::Value* value = find_claim(payload, name);
-  if (!value) return list;
-  if (!value->array()) return wrong(name, "is no list");
-  for (const json::Value& item : *value->array()) {
-    const std::string* text = item.string();
-    if (!text || text->empty() || !is_clean(*text)) return wrong(name, "holds something other than clean texts");
-    list.push_back(*text);
-  }
-  return list;
-}
-
-Result<std::vector<std::string>> read_scopes(const json::Value& payload, const std::string& name) {
-  const json::Value* value = find_claim(payload, name);
-  if (!value || !value->string()) return read_list(payload, name);
-  std::vector<std::string> scopes;
-  std::string_view rest = *value->string();
-  if (!is_clean(rest)) return wrong(name, "holds a control character or ends in a space");
-  while (!rest.empty()) {
-    const std::size_t end = std::min(rest.find(' '), rest.size());
-    if (end > 0) scopes.emplace_back(rest.substr(0, end));
-    rest.remove_prefix(std::min(end + 1, rest.size()));
-  }
-  return scopes;
-}
-
-}  // namespace
 
 Result<Proven> make_proven(jose::Claims claims, const ClaimNames& names) {
   const json::Value& payload = claims.payload;
@@ -69,21 +26,24 @@ Result<Proven> make_proven(jose::Claims claims, const ClaimNames& names) {
   proven.issued_at = claims.issued_at;
   proven.expires_at = claims.expires_at;
   if (!names.subject.empty()) {
-    TRY(proven.subject, read_text(payload, names.subject));
+    TRY(proven.subject, read_text_claim(payload, names.subject));
   }
   if (!names.tenant.empty()) {
-    TRY(proven.tenant, read_text(payload, names.tenant));
+    TRY(proven.tenant, read_text_claim(payload, names.tenant));
   }
   if (!names.session_id.empty()) {
-    TRY(proven.session_id, read_text(payload, names.session_id));
+    TRY(proven.session_id, read_text_claim(payload, names.session_id));
   }
   if (!names.scopes.empty()) {
-    TRY(proven.scopes, read_scopes(payload, names.scopes));
+    TRY(proven.scopes, read_scopes_claim(payload, names.scopes));
   }
   if (!names.roles.empty()) {
-    TRY(proven.roles, read_list(payload, names.roles));
+    TRY(proven.roles, read_list_claim(payload, names.roles));
   }
-  if (proven.subject.empty()) return wrong(names.subject.empty() ? "sub" : names.subject, "is missing");
+  if (proven.subject.empty()) {
+    const std::string name = names.subject.empty() ? "sub" : names.subject;
+    return Error{Reason::credential_invalid, "claim '" + name + "' is missing"};
+  }
   return proven;
 }
 
@@ -143,7 +103,7 @@ class Trial {
 net::Task<Verdict> JwtAuthenticator::authenticate(const Evidence& evidence, Here& here, net::Deadline deadline) const {
   Result<std::optional<PresentedToken>> found = find_token(evidence, sources_);
   if (!found) co_return Verdict::refuse(std::move(found).error());
-  if (!*found || is_of_own_kind((*found)->token.reveal())) co_return Verdict::not_mine();
+  if (!*found || !is_among((*found)->token.reveal(), tokens_)) co_return Verdict::not_mine();
   const Secret token = std::move((*found)->token);
 
   const KeySource::Snapshot keys = issuer_->keys->snapshot();
@@ -185,13 +145,14 @@ net::Task<std::vector<Verdict>> JwtAuthenticator::recheck(std::vector<Identity> 
   co_return verdicts;
 }
 
-Result<std::shared_ptr<const Authenticator>> make_authenticator(
-    const JwtConfig& config, std::span<const std::shared_ptr<const Issuer>> issuers) {
+Result<std::shared_ptr<const Authenticator>> make_authenticator(const JwtConfig& config,
+                                                                std::span<const std::shared_ptr<const Issuer>> issuers,
+                                                                TokenForms tokens) {
   TRY(auto sources, parse_token_sources(config.from));
   const auto issuer =
       std::find_if(issuers.begin(), issuers.end(), [&](const auto& one) { return one->name == config.issuer; });
   if (issuer == issuers.end()) return Error{Reason::config_invalid, "no issuer is called '" + config.issuer + "'"};
-  return std::shared_ptr<const Authenticator>(std::make_shared<JwtAuthenticator>(*issuer, std::move(sources)));
+  return std::shared_ptr<const Authenticator>(std::make_shared<JwtAuthenticator>(*issuer, std::move(sources), tokens));
 }
 
 config::Plug jwt_plug() {

@@ -10,11 +10,13 @@
 
 namespace sallyport::auth {
 
-/// Accepts the JSON Web Tokens of one issuer: every token that it finds and that is no opaque one. Mechanism `jwt`.
+/// Accepts the JSON Web Tokens of one issuer. Mechanism `jwt`.
 class JwtAuthenticator final : public Authenticator {
  public:
-  JwtAuthenticator(std::shared_ptr<const Issuer> issuer, std::vector<TokenSource> sources)
-      : issuer_(std::move(issuer)), sources_(std::move(sources)) {}
+  /// `tokens`: those that are its own; every other is another mechanism's concern.
+  JwtAuthenticator(std::shared_ptr<const Issuer> issuer, std::vector<TokenSource> sources,
+                   TokenForms tokens = TokenForms::any)
+      : issuer_(std::move(issuer)), sources_(std::move(sources)), tokens_(tokens) {}
 
   std::string_view mechanism() const override { return "jwt"; }
   /// Errors: `credential.invalid`, `credential.expired`; those of find_token(); `keys.unavailable` while no key set was ever loaded;
@@ -29,6 +31,7 @@ class JwtAuthenticator final : public Authenticator {
  private:
   std::shared_ptr<const Issuer> issuer_;
   std::vector<TokenSource> sources_;
+  TokenForms tokens_;
 };
 
 /// What the verified `claims` prove, read by the issuer's claim names.
@@ -39,7 +42,8 @@ Result<Proven> make_proven(jose::Claims claims, const ClaimNames& names);
 
 /// Errors: `config.invalid` when none of `issuers` has the name, and for places that the schema would have refused.
 Result<std::shared_ptr<const Authenticator>> make_authenticator(const JwtConfig& config,
-                                                                std::span<const std::shared_ptr<const Issuer>> issuers);
+                                                                std::span<const std::shared_ptr<const Issuer>> issuers,
+                                                                TokenForms tokens = TokenForms::any);
 
 config::Plug jwt_plug();
 
