@@ -1,5 +1,6 @@
 #include "sallyport/gateway/connection.h"
 
+#include "sallyport/gateway/authorize.h"
 #include "sallyport/gateway/http1.h"
 #include "sallyport/gateway/http2.h"
 #include "sallyport/gateway/tunnel.h"
@@ -7,11 +8,14 @@
 namespace sallyport::gateway {
 
 void accept_connection(Shard& shard, std::size_t listener, net::Fd fd, net::Endpoint from) {
-  Result<Arrival> arrival = arrive(shard, std::move(from));
+  auto authorization = shard.snapshot->authorizations[listener];
+  Result<Arrival> arrival =
+      authorization ? arrive_to_ask(shard, std::move(from), *authorization) : arrive(shard, std::move(from));
   if (!arrival.ok()) return;
   auto tls = shard.snapshot->listener_tls[listener];
-  shard.loop().spawn(
-      Connection::serve(std::make_unique<Connection>(std::move(arrival).value(), std::move(tls), std::move(fd))));
+  auto connection = std::make_unique<Connection>(std::move(arrival).value(), std::move(tls), std::move(fd));
+  shard.loop().spawn(authorization ? Connection::serve_asker(std::move(connection), std::move(authorization))
+                                   : Connection::serve(std::move(connection)));
 }
 
 Connection::Connection(Arrival arrival, std::shared_ptr<const net::ServerTls> tls, net::Fd fd)
@@ -36,6 +40,18 @@ net::Task<void> Connection::serve(std::unique_ptr<Connection> connection) {
                          self.tls_ ? http::Scheme::https : http::Scheme::http);
   Tunnel tunnel(self.arrival_, exchange);
   co_await tunnel.serve();
+}
+
+net::Task<void> Connection::serve_asker(std::unique_ptr<Connection> connection,
+                                        std::shared_ptr<const Authorization> authorization) {
+  Connection& self = *connection;
+  {
+    const Result<void> secured = co_await self.secure();
+    if (!secured.ok()) co_return report_refusal(self.arrival_, secured.error(), nullptr, std::nullopt);
+  }
+  Http1Exchange exchange(self.arrival_, self.stream(), self.waiter_,
+                         self.tls_ ? http::Scheme::https : http::Scheme::http);
+  co_await answer_asker(self.arrival_, exchange, *authorization);
 }
 
 // In a frame of its own: a connection with one WebSocket has no use for what belongs to many.

@@ -16,6 +16,9 @@ class Connection {
 
   /// Until the connection is over.
   static net::Task<void> serve(std::unique_ptr<Connection> connection);
+  /// The same for a proxy's that asks.
+  static net::Task<void> serve_asker(std::unique_ptr<Connection> connection,
+                                     std::shared_ptr<const Authorization> authorization);
 
  private:
   static net::Task<void> serve_http2(Connection& self);

@@ -379,6 +379,8 @@ std::string Gateway::metrics_text() const {
   counter("sallyport_tls_resumed_total", "TLS handshakes that resumed a session.", &Metrics::tls_resumed);
   counter("sallyport_connections_accepted_total", "Connections admitted and joined to a backend.",
           &Metrics::connections_accepted);
+  counter("sallyport_connections_authorized_total", "Handshakes that a proxy asked about and that may pass.",
+          &Metrics::authorized);
   page.family("sallyport_connections_open", "gauge", "Connections relayed now.");
   page.sample("", total([](const Metrics& metrics) { return metrics.connections_open.value(); }));
   page.family("sallyport_connections_pending", "gauge", "Sockets that have not been admitted yet.");

@@ -13,6 +13,7 @@ struct Metrics {
   metric::Counter tls_handshakes;
   metric::Counter tls_resumed;
   metric::Counter connections_accepted;
+  metric::Counter authorized;
   metric::Gauge connections_open;
   std::array<metric::Counter, reason_count> refused;
   std::array<metric::Counter, reason_count> closed;

@@ -10,6 +10,7 @@
 #include "sallyport/http/origin.h"
 #include "sallyport/http/target.h"
 #include "sallyport/http/url.h"
+#include "sallyport/net/address_range.h"
 #include "sallyport/net/socket.h"
 
 namespace sallyport::gateway {
@@ -67,6 +68,44 @@ config::Schema<TlsSettings> tls_schema() {
       });
 }
 
+config::Schema<AuthorizeSettings> authorize_schema() {
+  return config::schema(
+             "listen.authorize",
+             "Makes the listener the auth service of a proxy (nginx `auth_request`, Traefik ForwardAuth, Envoy and "
+             "HAProxy ext_authz): each request to it asks whether a handshake may pass. Only the handshake is checked: "
+             "the proxy relays, and nothing here can close what it relays.",
+             field(&AuthorizeSettings::form, "form",
+                   "How the proxy tells what it was asked for. It must write these fields itself, in place of a "
+                   "client's.",
+                   required),
+             field(&AuthorizeSettings::prefix, "prefix",
+                   "With `path`: what stands before the original path. Absent: nothing.", example("/check"),
+                   checked<std::string>([](const std::string& text) -> Complaint {
+                     if (text.ends_with('/'))
+                       return "path that does not end in a slash expected, found " + config::quoted(text);
+                     return check_path(text);
+                   })),
+             field(&AuthorizeSettings::client_field, "client_field",
+                   "The field in which the proxy names the client's address, at the right end of a list or alone.",
+                   checked<std::string>([](const std::string& text) -> Complaint {
+                     if (http::is_token(text)) return std::nullopt;
+                     return "name of a header field expected, found " + config::quoted(text);
+                   })),
+             field(&AuthorizeSettings::trusted, "trusted",
+                   "Addresses of the proxies that may ask; nobody else gets an answer.", config::items(1, 1000),
+                   example("[10.0.0.0/8]"), checked<std::string>([](const std::string& text) {
+                     return complaint_of(net::AddressRange::parse(text));
+                   })),
+             field(&AuthorizeSettings::token, "token",
+                   "A secret of at least 16 bytes that the proxy shows as `X-Sallyport-Authorize`. Absent: its address "
+                   "is "
+                   "enough."))
+      .validated_by([](const AuthorizeSettings& authorize, Check& check) {
+        if (authorize.form != http::OriginalForm::path && check.is_given("prefix"))
+          check.problem("prefix", "only the form path has one", "Remove it");
+      });
+}
+
 config::Schema<ListenSettings> listen_schema() {
   return config::schema(
              "listen", "Where clients connect.",
@@ -77,12 +116,16 @@ config::Schema<ListenSettings> listen_schema() {
                    "Speaks HTTP/2 with clients that prefer it, so that several sockets share one connection. Off: "
                    "another "
                    "protocol is another surface to attack."),
+             field(&ListenSettings::authorize, "authorize",
+                   "Takes no sockets, but questions of a proxy about them. Absent: an ordinary listener.",
+                   authorize_schema()),
              field(&ListenSettings::dangerous_plaintext, "dangerous_plaintext",
                    "Takes plain `ws` from other machines: everything, credentials included, can be read on the way.",
                    dangerous))
       .validated_by([](const ListenSettings& listen, Check& check) {
         if (listen.http2 && !listen.tls)
           check.problem("http2", "HTTP/2 is agreed upon in the TLS handshake", "Add tls, or remove http2");
+        if (listen.http2 && listen.authorize) check.problem("http2", "proxies ask by HTTP/1.1", "Remove http2");
         const auto endpoint = net::Endpoint::parse_ip(listen.address.host, listen.address.port);
         if (listen.tls || listen.dangerous_plaintext || !endpoint.ok() || endpoint->is_loopback()) return;
         check.problem("", "a listener without tls must be on a loopback address",
@@ -492,6 +535,22 @@ void check_names(const Settings& settings, Check& check) {
 }
 
 }  // namespace
+}  // namespace sallyport::gateway
+
+namespace sallyport::http {
+
+std::vector<config::EnumName<OriginalForm>> enum_names(OriginalForm) {
+  return {
+      {OriginalForm::x_original, "x_original",
+       "`X-Original-Method`, `-Host`, `-URI` and `-Proto`, or `X-Original-Method` and `-URL`: nginx, HAProxy."},
+      {OriginalForm::x_forwarded, "x_forwarded", "`X-Forwarded-Method`, `-Host`, `-Uri` and `-Proto`: Traefik, Caddy."},
+      {OriginalForm::path, "path",
+       "The question's own method and Host, its path behind `prefix`, and `X-Forwarded-Proto`: Envoy."}};
+}
+
+}  // namespace sallyport::http
+
+namespace sallyport::gateway {
 
 std::vector<config::EnumName<Control>> enum_names(Control) {
   return {{Control::offered, "offered", "Clients that offer the subprotocol `sallyport.v1`."},

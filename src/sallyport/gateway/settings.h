@@ -11,7 +11,15 @@
 #include "sallyport/auth/token_service/config.h"
 #include "sallyport/config/schema.h"
 #include "sallyport/config/value.h"
+#include "sallyport/http/original.h"
 #include "sallyport/protocol/json/config.h"
+
+namespace sallyport::http {
+
+/// The text form in the configuration.
+std::vector<config::EnumName<OriginalForm>> enum_names(OriginalForm);
+
+}  // namespace sallyport::http
 
 /// What a configuration file says, with every default filled in. Plain values; load_settings() is the only reader of the text.
 namespace sallyport::gateway {
@@ -27,10 +35,19 @@ struct TlsSettings {
   std::vector<CertificateSettings> certificates;
 };
 
+struct AuthorizeSettings {
+  http::OriginalForm form = http::OriginalForm::x_original;
+  std::string prefix;
+  std::string client_field = "X-Forwarded-For";
+  std::vector<std::string> trusted = {"127.0.0.0/8", "::1"};
+  config::SecretSource token;
+};
+
 struct ListenSettings {
   config::Address address;
   std::optional<TlsSettings> tls;
   bool http2 = false;
+  std::optional<AuthorizeSettings> authorize;
   bool dangerous_plaintext = false;
 };
 

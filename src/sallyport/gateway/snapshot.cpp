@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "sallyport/config/file.h"
+#include "sallyport/gateway/authorize.h"
 #include "sallyport/gateway/plugs.h"
 
 namespace sallyport::gateway {
@@ -80,10 +81,14 @@ Result<std::shared_ptr<const Snapshot>> make_snapshot(Settings settings, const c
     routes.push_back(std::move(made).value());
   }
   auto snapshot =
-      std::make_shared<Snapshot>(Snapshot{std::move(settings), Routes(std::move(routes)), {}, {}, {}, {}, {}});
+      std::make_shared<Snapshot>(Snapshot{std::move(settings), Routes(std::move(routes)), {}, {}, {}, {}, {}, {}});
   snapshot->issuers = std::move(issuers);
   snapshot->token_service = std::move(token_service);
   for (const ListenSettings& listen : snapshot->settings.listen) {
+    snapshot->authorizations.push_back(nullptr);
+    if (listen.authorize) {
+      TRY(snapshot->authorizations.back(), make_authorization(*listen.authorize, environment));
+    }
     if (!listen.tls) {
       snapshot->listener_tls.push_back(nullptr);
       continue;

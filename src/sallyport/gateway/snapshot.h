@@ -13,6 +13,8 @@
 
 namespace sallyport::gateway {
 
+struct Authorization;
+
 /// One configuration, made ready: files read, keys parsed, routes built. Immutable; a reload makes a new one, and a connection keeps
 /// the route under which it came.
 /// Threads: any.
@@ -21,6 +23,8 @@ struct Snapshot {
   Routes routes;
   /// In the order of settings.listen; null where a listener has no TLS.
   std::vector<std::shared_ptr<const net::ServerTls>> listener_tls;
+  /// In the order of settings.listen; null where a listener takes sockets.
+  std::vector<std::shared_ptr<const Authorization>> authorizations;
   std::shared_ptr<const net::ServerTls> admin_tls;
   Secret admin_token;
   std::shared_ptr<const Assertion> assertion;

@@ -79,16 +79,16 @@ Result<Target> find_target(const Request& asked, const OriginalRules& rules) {
 }
 
 // Where the request came from, in the proxy's own words: what a client wrote stands left of it.
-Result<std::string> find_client(const Headers& headers) {
-  const auto elements = headers.find_elements("X-Forwarded-For");
-  if (elements.empty()) return malformed("X-Forwarded-For is missing");
+Result<std::string> find_client(const Headers& headers, const std::string& field) {
+  const auto elements = headers.find_elements(field);
+  if (elements.empty()) return malformed(field + " is missing");
   return std::string(elements.back());
 }
 
 bool is_left_out(std::string_view name, const OriginalRules& rules) {
   const std::string folded = folded_name(name);
   return std::ranges::find(left_out, folded) != std::end(left_out) || folded.starts_with("x-original-") ||
-         folded.starts_with("x-forwarded-") ||
+         folded.starts_with("x-forwarded-") || folded == folded_name(rules.client_field) ||
          (!rules.secret_field.empty() && folded == folded_name(rules.secret_field));
 }
 
@@ -96,7 +96,7 @@ bool is_left_out(std::string_view name, const OriginalRules& rules) {
 
 Result<Original> read_original(const Request& asked, const OriginalRules& rules) {
   TRY(const Target target, find_target(asked, rules));
-  TRY(std::string client, find_client(asked.headers()));
+  TRY(std::string client, find_client(asked.headers(), rules.client_field));
   if (!target.uri.starts_with('/')) return malformed("the path that the proxy names does not begin with a slash");
 
   std::string head;

@@ -20,7 +20,9 @@ enum class OriginalForm : std::uint8_t {
 struct OriginalRules {
   OriginalForm form = OriginalForm::x_original;
   std::string prefix;  ///< of `path`; empty or without a slash at its end
-  /// Fields of the asking proxy's own, which the client did not send.
+  /// In which the proxy names the client's address, at the right end of a list or alone.
+  std::string client_field = "X-Forwarded-For";
+  /// A field of the proxy's own, which no client sends.
   std::string secret_field;
 };
 
@@ -31,8 +33,8 @@ struct Original {
 
 /// The request that `asked` is about: its fields without those that the proxy wrote and those of one hop, read as strictly as if it had
 /// come by itself.
-/// Trust:  `asked` comes from a proxy that is trusted to write the fields of `rules.form` and the last element of X-Forwarded-For itself,
-///         in place of a client's; everything else in it is the client's and hostile.
+/// Trust:  `asked` comes from a proxy that is trusted to write the fields of `rules.form` and the last element of `client_field` itself, in
+///         place of a client's; everything else in it is the client's and hostile.
 /// Errors: `http.malformed` when one of those fields is missing or there twice, and for what parse_request_head() refuses;
 ///         `http.method_not_allowed` for any method but GET: a handshake has no other. `http.headers_too_large`.
 Result<Original> read_original(const Request& asked, const OriginalRules& rules);

@@ -45,14 +45,14 @@ TEST_CASE("original: each form tells the same request") {
   };
   const std::string more = "Origin: https://app.example.com\r\nCookie: sid=1\r\nX-Tenant: a\r\n";
   const Row rows[] = {
-      {{OriginalForm::x_original, {}, {}}, asked(nginx + more)},
-      {{OriginalForm::x_original, {}, {}},
+      {{OriginalForm::x_original}, asked(nginx + more)},
+      {{OriginalForm::x_original},
        asked("X-Original-Method: GET\r\nX-Original-URL: https://chat.example.com/ws?room=7\r\n"
              "X-Forwarded-For: 192.0.2.7\r\n" +
              more)},
-      {{OriginalForm::x_forwarded, {}, {}}, asked(traefik + more)},
-      {{OriginalForm::path, "/check", {}}, asked(envoy + more, "GET /check/ws?room=7 HTTP/1.1", "chat.example.com")},
-      {{OriginalForm::path, "", {}}, asked(envoy + more, "GET /ws?room=7 HTTP/1.1", "chat.example.com:443")},
+      {{OriginalForm::x_forwarded}, asked(traefik + more)},
+      {{OriginalForm::path, "/check"}, asked(envoy + more, "GET /check/ws?room=7 HTTP/1.1", "chat.example.com")},
+      {{OriginalForm::path}, asked(envoy + more, "GET /ws?room=7 HTTP/1.1", "chat.example.com:443")},
   };
   for (const Row& row : rows) {
     CAPTURE(static_cast<int>(row.rules.form));
@@ -73,19 +73,19 @@ TEST_CASE("original: each form tells the same request") {
 }
 
 TEST_CASE("original: what the proxy must say is required, once") {
-  const OriginalRules original{OriginalForm::x_original, {}, {}};
+  const OriginalRules original{OriginalForm::x_original};
   for (const char* name :
        {"X-Original-Method", "X-Original-Host", "X-Original-URI", "X-Original-Proto", "X-Forwarded-For"}) {
     CAPTURE(name);
     CHECK(verdict(asked(without(nginx, name)), original) == "http.malformed");
   }
-  const OriginalRules forwarded{OriginalForm::x_forwarded, {}, {}};
+  const OriginalRules forwarded{OriginalForm::x_forwarded};
   for (const char* name :
        {"X-Forwarded-Method", "X-Forwarded-Host", "X-Forwarded-Uri", "X-Forwarded-Proto", "X-Forwarded-For"}) {
     CAPTURE(name);
     CHECK(verdict(asked(without(traefik, name)), forwarded) == "http.malformed");
   }
-  const OriginalRules path{OriginalForm::path, "/check", {}};
+  const OriginalRules path{OriginalForm::path, "/check"};
   for (const char* name : {"X-Forwarded-Proto", "X-Forwarded-For"}) {
     CAPTURE(name);
     CHECK(verdict(asked(without(envoy, name), "GET /check/ws HTTP/1.1"), path) == "http.malformed");
@@ -97,24 +97,31 @@ TEST_CASE("original: what the proxy must say is required, once") {
 TEST_CASE("original: the fields of another form say nothing") {
   // A client behind Traefik writes what nginx would write.
   const auto read = read_original(asked(traefik + "X-Original-URI: /public\r\nX-Original-Host: other.example.com\r\n"),
-                                  {OriginalForm::x_forwarded, {}, {}});
+                                  {OriginalForm::x_forwarded});
   REQUIRE(read.ok());
   CHECK(read->request.path() == "/ws");
   CHECK(read->request.headers().count("x-original-uri") == 0);
   // One behind nginx writes the one that nginx did not, and makes it ambiguous for itself.
-  const OriginalRules original{OriginalForm::x_original, {}, {}};
+  const OriginalRules original{OriginalForm::x_original};
   CHECK(verdict(asked(nginx + "X-Original-URL: https://chat.example.com/public\r\n"), original) == "http.malformed");
 }
 
 TEST_CASE("original: the client is the last that the proxy named") {
-  const OriginalRules rules{OriginalForm::x_original, {}, {}};
+  const OriginalRules rules{OriginalForm::x_original};
   const auto read = read_original(asked("X-Forwarded-For: 10.0.0.1, 203.0.113.9\r\n" + nginx), rules);
   REQUIRE(read.ok());
   CHECK(read->client_address == "192.0.2.7");
+  // Where the proxy has a field for it.
+  const OriginalRules alone{.form = OriginalForm::x_original, .client_field = "X-Client-Address"};
+  const auto named = read_original(asked("X-Client-Address: 198.51.100.1\r\n" + nginx), alone);
+  REQUIRE(named.ok());
+  CHECK(named->client_address == "198.51.100.1");
+  CHECK(named->request.headers().count("x-client-address") == 0);
+  CHECK(verdict(asked(nginx), alone) == "http.malformed");
 }
 
 TEST_CASE("original: as strict as a request that came by itself") {
-  const OriginalRules rules{OriginalForm::x_original, {}, {}};
+  const OriginalRules rules{OriginalForm::x_original};
   const auto with = [&](const std::string& name, const std::string& value) {
     return verdict(asked(without(nginx, name) + name + ": " + value + "\r\n"), rules);
   };
@@ -133,7 +140,7 @@ TEST_CASE("original: as strict as a request that came by itself") {
 }
 
 TEST_CASE("original: the prefix is a whole part of the path") {
-  const OriginalRules rules{OriginalForm::path, "/check", {}};
+  const OriginalRules rules{OriginalForm::path, "/check"};
   CHECK(verdict(asked(envoy, "GET /check/ws HTTP/1.1"), rules) == "ok");
   CHECK(verdict(asked(envoy, "GET /checkws HTTP/1.1"), rules) == "http.malformed");
   CHECK(verdict(asked(envoy, "GET /check HTTP/1.1"), rules) == "http.malformed");
@@ -143,7 +150,7 @@ TEST_CASE("original: the prefix is a whole part of the path") {
 
 TEST_CASE("original: the proxy's secret does not get into the request") {
   const auto read = read_original(asked(nginx + "X-Sallyport-Authorize: secret\r\n"),
-                                  {OriginalForm::x_original, {}, "X-Sallyport-Authorize"});
+                                  {.form = OriginalForm::x_original, .secret_field = "X-Sallyport-Authorize"});
   REQUIRE(read.ok());
   CHECK(read->request.headers().count("x-sallyport-authorize") == 0);
 }

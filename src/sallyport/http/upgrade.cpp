@@ -20,6 +20,8 @@ bool is_protocol(std::string_view text) {
   return is_token(text.substr(0, slash)) && (slash == std::string_view::npos || is_token(text.substr(slash + 1)));
 }
 
+}  // namespace
+
 Result<std::vector<std::string>> parse_subprotocols(const Headers& headers) {
   std::vector<std::string> out;
   for (const std::string_view line : headers.find_all("sec-websocket-protocol")) {
@@ -33,8 +35,6 @@ Result<std::vector<std::string>> parse_subprotocols(const Headers& headers) {
   }
   return out;
 }
-
-}  // namespace
 
 bool is_websocket_key(std::string_view text) {
   if (text.size() != 24 || text.substr(22) != "==") return false;

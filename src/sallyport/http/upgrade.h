@@ -49,6 +49,11 @@ class Upgrade {
 ///         tokens, at most 64, a Content-Length may only be 0.
 Result<Upgrade> parse_upgrade(Request request);
 
+/// Those that Sec-WebSocket-Protocol offers, in their order.
+/// Trust:  `headers` is hostile.
+/// Errors: `http.malformed` unless they are distinct tokens, at most 64.
+Result<std::vector<std::string>> parse_subprotocols(const Headers& headers);
+
 /// True for the canonical base64 of exactly 16 bytes.
 bool is_websocket_key(std::string_view text);
 

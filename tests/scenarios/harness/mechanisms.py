@@ -3,6 +3,7 @@ travels, and how it is revoked. A mechanism says why where a state makes no sens
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hashlib
 import hmac
@@ -240,6 +241,81 @@ class SignedUrl(SignedRequest):
                                                  "sp-signature": base64.urlsafe_b64encode(mac).decode().rstrip("=")})
 
 
+class Server:
+    """Is asked over HTTP about tokens, and says what `say` says of the question's body and its Authorization line."""
+
+    def __init__(self, say):
+        self.say, self.asked, self.tokens = say, 0, {}
+
+    async def start(self) -> "Server":
+        server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        self.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/decide"
+        return self
+
+    async def _serve(self, reader, writer) -> None:
+        try:
+            while True:
+                head = (await reader.readuntil(b"\r\n\r\n")).decode()
+                length = next(int(line.split(": ")[1]) for line in head.split("\r\n") if line.startswith("Content-Length: "))
+                body = (await reader.readexactly(length)).decode()
+                self.asked += 1
+                answer = json.dumps(self.say(self, body)).encode()
+                writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s" % (len(answer), answer))
+        except (asyncio.IncompleteReadError, ConnectionError):
+            pass
+        finally:
+            writer.close()
+
+
+class Remote(Mechanism):
+    """Whose tokens a server knows, and nobody else."""
+
+    say = None
+
+    async def start(self, world):
+        if not hasattr(world, self.name):
+            setattr(world, self.name, await Server(type(self).say).start())
+
+    def server(self, world) -> Server:
+        return getattr(world, self.name)
+
+    async def credential(self, world, gateway, path, state):
+        subject, token = f"{self.name}-{time.monotonic_ns()}", secrets.remember("an opaque token", os.urandom(24).hex())
+        if state != "forged":
+            self.server(world).tokens[token] = {"sub": subject, "exp": int(time.time()) + (-60 if state == "expired" else 600)}
+        return Credential([("Authorization", f"Bearer {token}")], token=token, subject=subject)
+
+    def asked(self, world):
+        return self.server(world).asked
+
+
+class Introspection(Remote):
+    name = "introspection"
+
+    def say(server, body):  # noqa: N805
+        known = server.tokens.get(urllib.parse.parse_qs(body)["token"][0])
+        return {"active": True, "aud": "chat", **known} if known else {"active": False}
+
+    def authenticate(self, world):
+        file = world.folder / "introspection.secret"
+        if not file.exists():
+            file.write_text(secrets.remember("a client's secret", os.urandom(16).hex()))
+            file.chmod(0o600)
+        return [{"introspection": {"url": self.server(world).url, "client": {"id": "gateway", "secret_file": str(file)},
+                                   "audience": ["chat"]}}]
+
+
+class Callout(Remote):
+    name = "callout"
+
+    def say(server, body):  # noqa: N805
+        known = server.tokens.get(json.loads(body)["request"]["headers"]["authorization"].removeprefix("Bearer "))
+        return {"allow": {"subject": known["sub"], "expires_at": known["exp"]}} if known else {"refuse": {"reason": "invalid"}}
+
+    def authenticate(self, world):
+        return [{"callout": {"url": self.server(world).url}}]
+
+
 MECHANISMS: list[Mechanism] = [
     Jwt(),
     JwtInSubprotocol(),
@@ -250,4 +326,6 @@ MECHANISMS: list[Mechanism] = [
     Session(),
     SignedRequest(),
     SignedUrl(),
+    Introspection(),
+    Callout(),
 ]
