@@ -76,6 +76,7 @@ struct Handshake {
   std::string target = "/ws";
   http::OriginProof origin = http::OriginProof::absent;
   std::optional<std::string> in_band;
+  std::shared_ptr<const crypto::ClientCertificate> certificate;
 };
 inline Handshake with_bearer(std::string_view token) {
   return {"Authorization: Bearer " + std::string(token) + "\r\n"};
@@ -178,21 +179,21 @@ class Scene {
   static net::Task<Verdict> judge_task(const Authenticator& authenticator, Handshake handshake, Here here,
                                        net::Deadline deadline) {
     const http::Upgrade upgrade = upgrade_of(handshake);
-    const Peer peer{};
+    const Peer peer{{}, {}, handshake.certificate};
     const Evidence evidence = evidence_of(handshake, upgrade, peer);
     co_return co_await authenticator.authenticate(evidence, here, deadline);
   }
   static net::Task<Result<Identity>> chain_task(const Chain& chain, Handshake handshake, Here here,
                                                 net::Deadline deadline) {
     const http::Upgrade upgrade = upgrade_of(handshake);
-    const Peer peer{};
+    const Peer peer{{}, {}, handshake.certificate};
     const Evidence evidence = evidence_of(handshake, upgrade, peer);
     co_return co_await chain.authenticate(evidence, here, deadline);
   }
   static net::Task<Result<Identity>> renew_task(const Chain& chain, const Identity& present, Handshake handshake,
                                                 Here here, net::Deadline deadline) {
     const http::Upgrade upgrade = upgrade_of(handshake);
-    const Peer peer{};
+    const Peer peer{{}, {}, handshake.certificate};
     const Evidence evidence = evidence_of(handshake, upgrade, peer);
     co_return co_await chain.renew(present, evidence, here, deadline);
   }

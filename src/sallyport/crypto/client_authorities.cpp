@@ -247,8 +247,13 @@ Result<void> ClientCertificate::verify_again(WallTime now) const {
   const auto present = authorities_->state();
   const bool lists_are_current = !present->crl_next_update || now < *present->crl_next_update;
   if (present->generation == generation_ && now < good_until_ && lists_are_current) return {};
+  return verify_by(*authorities_, now);
+}
+
+Result<void> ClientCertificate::verify_by(const ClientAuthorities& others, WallTime now) const {
+  const auto present = others.state();
   WallTime good_until{};
-  TRY_OK(authorities_->judge(*present, chain_, now, good_until));
+  TRY_OK(others.judge(*present, chain_, now, good_until));
   return {};
 }
 

@@ -23,6 +23,8 @@ class ClientCertificate {
   /// Whether those who verified it would accept it now. Costs next to nothing while nothing that they read has changed.
   /// Errors: as ClientAuthorities::verify().
   Result<void> verify_again(WallTime now) const;
+  /// Whether `others` would accept it now. Errors: as ClientAuthorities::verify().
+  Result<void> verify_by(const ClientAuthorities& others, WallTime now) const;
   const ClientAuthorities& authorities() const { return *authorities_; }
 
  private:
