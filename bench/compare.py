@@ -67,7 +67,7 @@ listen:
 admin: {{ address: "127.0.0.1:{admin}", token_file: admin }}
 store: {{ sqlite: {{ path: {name}.db }} }}
 threads: 1
-limits: {{ pending: 5000, handshakes_per_ip: 100000/s }}
+limits: {{ pending: 5000, handshakes_per_ip: 100000/s, lockout: {{ failures: 1000000, failures_per_ip: 1000000 }} }}
 issuers:
   - name: main
     issuer: {issuer}

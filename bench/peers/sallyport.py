@@ -14,7 +14,7 @@ listen:
   - address: 127.0.0.1:@PLAIN@
 admin: { address: "127.0.0.1:@ADMIN@", token_file: admin }
 threads: @LOOPS@
-limits: { pending: 20000, pending_per_ip: 20000, handshakes_per_ip: 100000/s }
+limits: { pending: 20000, pending_per_ip: 20000, handshakes_per_ip: 100000/s, lockout: { failures: 1000000, failures_per_ip: 1000000 } }
 """
 
 # The limits count, and are so high that they do not act. Pings are the only thing that an idle connection would cost.

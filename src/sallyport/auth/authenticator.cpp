@@ -21,6 +21,8 @@ net::Task<std::vector<Verdict>> Authenticator::recheck(std::vector<Identity> pre
   co_return verdicts;
 }
 
+std::string Authenticator::claimant(const Evidence&) const { return {}; }
+
 std::unique_ptr<Watch> Authenticator::watch(net::Loop&, Changed) const { return nullptr; }
 
 }  // namespace sallyport::auth

@@ -90,6 +90,12 @@ class Authenticator {
   /// Threads: the control loop's, for `changed` too. Lifetime: `control` outlives the result.
   virtual std::unique_ptr<Watch> watch(net::Loop& control, Changed changed) const;
 
+  /// Whom the credential in `evidence` says that it speaks for, before anything is proved; by this failures are counted. Empty: none of
+  /// its kind is there, or the credential itself is all the name it has, as with a token. Only where what a client presents is different
+  /// each time, a signature or a one-time password, is there anything to say.
+  /// Trust: `evidence` is hostile.
+  virtual std::string claimant(const Evidence& evidence) const;
+
   /// Where its credential travels in a request, so that it can be taken out before the backend sees it.
   virtual void add_to(http::Strip& strip) const = 0;
 };

@@ -173,6 +173,16 @@ net::Task<std::vector<Result<Identity>>> Chain::recheck(std::string name, std::v
   co_return results;
 }
 
+std::string Chain::claimant(const Evidence& evidence) const {
+  for (const Step& step : steps_) {
+    for (const auto& authenticator : step.authenticators()) {
+      const std::string claimant = authenticator->claimant(evidence);
+      if (!claimant.empty()) return std::string(authenticator->mechanism()) + ' ' + claimant;
+    }
+  }
+  return {};
+}
+
 http::Strip Chain::strip() const {
   http::Strip strip;
   for (const Step& step : steps_) {

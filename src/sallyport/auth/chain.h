@@ -58,6 +58,9 @@ class Chain {
   net::Task<std::vector<Result<Identity>>> recheck(std::string step, std::vector<Identity> present, Here& here,
                                                    net::Deadline deadline) const;
 
+  /// Authenticator::claimant() of the first that says something, with its name before it.
+  std::string claimant(const Evidence& evidence) const;
+
   const std::vector<Step>& steps() const { return steps_; }
   http::Strip strip() const;
 

@@ -3,6 +3,7 @@
 #include "sallyport/base/encoding.h"
 #include "sallyport/config/file.h"
 #include "sallyport/crypto/constant_time.h"
+#include "sallyport/gateway/proof.h"
 #include "sallyport/gateway/route.h"
 #include "sallyport/http/upgrade.h"
 
@@ -39,11 +40,8 @@ class Question {
     CO_TRY(const http::OriginProof origin, route_->origins().check(request.headers(), request.authority()));
     auth::Evidence evidence{&request, origin, arrival_.peer};
     evidence.subprotocols = subprotocols;
-    auth::Here here = shard_.here();
-    CO_TRY(
-        const auth::Identity identity,
-        co_await route_->chain().authenticate(
-            evidence, here, arrival_.deadline(arrival_.snapshot->settings.limits.auth_timeout, Reason::auth_timeout)));
+    auto proving = prove(arrival_, *route_, evidence);
+    CO_TRY(const auth::Identity identity, co_await proving);
     const WallTime now = shard_.loop().wall();
     if (identity->expires_at <= now) co_return Error{Reason::credential_expired, "expired within the leeway"};
     const std::string id = base64url_encode(bytes_of(shard_.random.bytes(16)));
@@ -138,8 +136,12 @@ Result<Arrival> arrive_to_ask(Shard& shard, net::Endpoint proxy, const Authoriza
   if (!authorization.trusted.contains(proxy)) return none(Reason::address_not_allowed, "not trusted to ask");
   PendingPlaces places{shard.shared.limits.pending.enter(shard.snapshot->settings.limits.pending), {}};
   if (!places.among_all) return none(Reason::limit_pending, "asked while too many wait");
-  return Arrival{
-      shard, shard.snapshot, {std::move(proxy), {}, {}}, std::move(places), Arrival::Rate::within, shard.loop().now()};
+  return Arrival{.shard = shard,
+                 .snapshot = shard.snapshot,
+                 .peer = {std::move(proxy), {}, {}},
+                 .pending = std::move(places),
+                 .rate = Arrival::Rate::within,
+                 .at = shard.loop().now()};
 }
 
 net::Task<void> answer_asker(Arrival& arrival, Exchange& exchange, const Authorization& authorization) {

@@ -19,10 +19,14 @@ class Connection {
   /// The same for a proxy's that asks.
   static net::Task<void> serve_asker(std::unique_ptr<Connection> connection,
                                      std::shared_ptr<const Authorization> authorization);
+  /// Likewise, of a connection that a load balancer passes on with a PROXY header.
+  static net::Task<void> serve_proxied(std::unique_ptr<Connection> connection);
 
  private:
+  net::Task<Result<void>> learn_who();
   static net::Task<void> serve_http2(Connection& self);
   net::Task<Result<void>> secure();
+  net::SocketStream& socket() { return tls_ ? static_cast<net::SocketStream&>(*tls_) : *plain_; }
   net::Stream& stream() { return tls_ ? static_cast<net::Stream&>(*tls_) : *plain_; }
 
   Arrival arrival_;

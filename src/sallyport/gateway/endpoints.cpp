@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "sallyport/gateway/proof.h"
 #include "sallyport/gateway/ticket_endpoint.h"
 #include "sallyport/gateway/token_endpoints.h"
 #include "sallyport/http/grammar.h"
@@ -214,7 +215,7 @@ net::Task<Result<void>> serve_endpoint(const Arrival& arrival, Exchange& exchang
   if (!answer.ok()) {
     if (answer.error().reason == Reason::peer_gone) co_return answer.error();
     report_refusal(arrival, answer.error(), call.route.get(), request.headers().find("origin"));
-    answer = error_answer(answer.error());
+    answer = error_answer(answer.error(), std::chrono::seconds(arrival.retry_after));
   }
   if (answer->fields.count("cache-control") == 0) answer->fields.add("Cache-Control", "no-store");
   add_cors(call, pages, answer->fields);
@@ -228,9 +229,11 @@ http::Response json_answer(int status, json::Object members) {
           json::dump(json::Value(std::move(members))) + "\n"};
 }
 
-http::Response error_answer(const Error& error) {
+http::Response error_answer(const Error& error, std::chrono::seconds retry_after) {
   const Reason reason = told_reason(error.reason);
-  http::Response answer = http::make_refusal(reason);
+  http::RefusalOptions options;
+  options.retry_after = retry_after;
+  http::Response answer = http::make_refusal(reason, options);
   const std::string_view told =
       row(reason).http_status == 401 ? row(Reason::credential_missing).told : row(reason).told;
   answer.body = json::dump(json::Object{{"error", told}, {"reason", row(reason).name}}) + "\n";
@@ -268,8 +271,8 @@ net::Task<Result<auth::Identity>> prove(const Call& call) {
   const Arrival& arrival = call.arrival;
   CO_TRY(const http::OriginProof origin, call.route->origins().check(call.request.headers(), call.request.authority()));
   const auth::Evidence evidence{&call.request, origin, arrival.peer};
-  auth::Here here = arrival.shard.here();
-  CO_TRY(auth::Identity identity, co_await call.route->chain().authenticate(evidence, here, auth_deadline(arrival)));
+  auto proving = prove(arrival, *call.route, evidence);
+  CO_TRY(auth::Identity identity, co_await proving);
   if (identity->expires_at <= arrival.shard.loop().wall())
     co_return Error{Reason::credential_expired, "expired within the leeway"};
   CO_TRY_OK(arrival.shard.shared.revocations.check(identity, {}));

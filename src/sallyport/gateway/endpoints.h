@@ -65,8 +65,8 @@ net::Task<Result<void>> serve_endpoint(const Arrival& arrival, Exchange& exchang
 /// An answer in JSON that nobody keeps.
 http::Response json_answer(int status, json::Object members);
 /// An Error as an answer: the status of its reason, `{"error": what a peer is told, "reason": its name}`; credentials that were refused
-/// look all the same.
-http::Response error_answer(const Error& error);
+/// look all the same. `retry_after` goes with 429 and 503.
+http::Response error_answer(const Error& error, std::chrono::seconds retry_after = std::chrono::seconds(1));
 
 /// Finds the route that the call's body names as `path`, such as `{"path": "/ws"}`, or without that the only one of its host, into
 /// call.route.

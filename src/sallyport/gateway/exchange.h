@@ -27,7 +27,9 @@ struct Arrival {
   auth::Peer peer;
   std::optional<PendingPlaces> pending;
   Rate rate;
-  Instant at;
+  /// What whoever is locked out is told. Units: seconds.
+  mutable std::uint32_t retry_after = 1;
+  Instant at{};
 
   /// `after` from now. Who is over their rate gets no longer than it takes to be told so.
   net::Deadline deadline(std::chrono::milliseconds after, Reason late) const;
@@ -35,16 +37,27 @@ struct Arrival {
   net::Deadline answer_deadline() const;
 };
 
-/// A place among those who have not proved themselves. Errors: `limit.pending`.
+/// A place among those who have not proved themselves; among those of its network too, unless it is a trusted proxy's, who speaks for many.
+/// Errors: `limit.pending`.
 Result<PendingPlaces> enter_pending(Shard& shard, const net::Endpoint& from);
 
-/// A place for somebody who comes from `from`, once their rate allows it; counts those who get none.
+/// A place for somebody who comes from `from`, once their rate allows it; counts those who get none. A trusted proxy has no rate of its
+/// own: those whom it speaks for have, once they are known.
 /// Errors: `limit.handshake_rate` for who is not worth an answer, `limit.pending`.
 Result<Arrival> arrive(Shard& shard, net::Endpoint from);
+/// A place for somebody for whom `proxy` will speak before anything else (the PROXY protocol).
+/// Errors: `limit.pending`.
+Result<Arrival> arrive_behind(Shard& shard, net::Endpoint proxy);
+
+/// Now it is known who came: their rate and their place among those of their network are `client`'s from here on.
+/// Errors: `limit.handshake_rate` for who is not worth an answer, `limit.pending`.
+Result<void> enter_as(Arrival& arrival, net::Endpoint client);
 
 /// What a peer is told before the 101: every refused credential looks the same, whichever way the refusal is told.
 Reason told_reason(Reason reason);
 
+/// Counts and logs that somebody was turned away at the door.
+void report_refusal(Shard& shard, const net::Endpoint& from, const Error& error);
 /// Counts and logs that somebody was turned away. `route` and `origin` as far as they are known.
 void report_refusal(const Arrival& arrival, const Error& error, const Route* route,
                     std::optional<std::string_view> origin);

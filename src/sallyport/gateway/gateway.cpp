@@ -3,6 +3,7 @@
 #include <sys/socket.h>
 
 #include <algorithm>
+#include <map>
 #include <thread>
 
 #include "sallyport/auth/telling_watch.h"
@@ -14,6 +15,7 @@ namespace sallyport::gateway {
 namespace {
 
 constexpr int listen_backlog = 4096;
+constexpr auto authorities_interval = std::chrono::milliseconds(500);
 constexpr auto watch_interval = std::chrono::milliseconds(200);
 constexpr auto flush_interval = std::chrono::seconds(1);
 constexpr auto purge_interval = std::chrono::minutes(10);
@@ -140,6 +142,7 @@ void Gateway::run() {
   listeners_.clear();
   start_upkeep();
   control_.spawn(watch_revocations());
+  control_.spawn(look_after_authorities());
   control_.spawn(look_after_store());
   control_.run();
   watches_.clear();
@@ -259,6 +262,12 @@ WallTime Gateway::keep_until(store::Handle handle) const {
       std::max<std::chrono::seconds>(longest_opaque_token, longest_credential(snapshot_->settings));
   for (const auto& issuer : snapshot_->settings.issuers)
     longest = std::max(longest, issuer.max_lifetime + issuer.leeway);
+  for (const auto& route : snapshot_->settings.routes) {
+    for (const config::Choice& way : route.authenticate) {
+      for (const config::Choice& part : parts_of(way))
+        longest = std::max(longest, longest_life_of(part).value_or(std::chrono::seconds(0)));
+    }
+  }
   return now + longest;
 }
 
@@ -303,6 +312,31 @@ net::Task<Result<bool>> Gateway::close_connection(std::string id, std::string re
     if (closed) co_return true;
   }
   co_return false;
+}
+
+// Files of authorities and revocation lists that were replaced.
+net::Task<void> Gateway::look_after_authorities() {
+  std::map<std::string, std::string> told;
+  for (;;) {
+    auto pause = control_.sleep_until(control_.now() + authorities_interval);
+    co_await pause;
+    const std::shared_ptr<const Snapshot> snapshot = snapshot_;
+    for (const auto& authorities : snapshot->authorities) {
+      const Result<bool> fresh = authorities->refresh();
+      const std::string& file = authorities->trust().ca_file;
+      // Once for each trouble: the file may stay as it is for days.
+      std::string& last = told[file + '\0' + authorities->trust().crl_file];
+      const std::string trouble = fresh.ok() ? std::string() : fresh.error().detail;
+      if (!trouble.empty() && trouble != last)
+        Event(shared_.log, control_.wall(), Level::error, "client_authorities.failed").text("detail", trouble);
+      last = trouble;
+      if (fresh.ok() && *fresh) {
+        Event event(shared_.log, control_.wall(), Level::info, "client_authorities.loaded");
+        event.text("file", file);
+        if (const auto next = authorities->crl_next_update()) event.number("crl_next_update", to_unix_seconds(*next));
+      }
+    }
+  }
 }
 
 // Revocations that came into the store by another process. The place reached is the watch's own: one of ours may have a higher id than
@@ -398,6 +432,10 @@ std::string Gateway::metrics_text() const {
   rechecked("changed", &Metrics::Rechecks::changed);
   rechecked("refused", &Metrics::Rechecks::refused);
   rechecked("unknown", &Metrics::Rechecks::unknown);
+  page.family("sallyport_lockouts_total", "counter",
+              "Times that somebody who failed again and again was made to wait.");
+  page.sample("of=\"credential\"", total([](const Metrics& metrics) { return metrics.lockouts.claimant.value(); }));
+  page.sample("of=\"address\"", total([](const Metrics& metrics) { return metrics.lockouts.network.value(); }));
   counter("sallyport_control_spoofed_total", "Backend messages dropped because they posed as the gateway's.",
           &Metrics::control_spoofed);
   by_direction("sallyport_messages_total", "Messages relayed.", &Metrics::Direction::messages);
@@ -429,6 +467,14 @@ std::string Gateway::metrics_text() const {
   page.sample("", std::uint64_t{shared_.revocations.size()});
   counter("sallyport_store_calls_total", "Questions to the store by the loops that serve clients.",
           &Metrics::store_calls);
+  page.family(
+      "sallyport_client_crl_next_update_seconds", "gauge",
+      "When the first of the client revocation lists must have been replaced, in Unix time; past it nobody gets in.");
+  for (const auto& authorities : snapshot_->authorities) {
+    const auto next = authorities->crl_next_update();
+    if (next)
+      page.sample("file=\"" + authorities->trust().crl_file + "\"", static_cast<double>(to_unix_seconds(*next)));
+  }
   page.family("sallyport_store_up", "gauge", "1 when the store answered last time.");
   page.sample("", std::uint64_t{store_answers_});
   page.family("sallyport_issuer_keys", "gauge", "Keys in use per issuer.");

@@ -79,6 +79,7 @@ class Gateway {
   WallTime keep_until(store::Handle handle) const;
   net::Task<Result<std::size_t>> close_covered(store::Revocation revocation);
   net::Task<void> watch_revocations();
+  net::Task<void> look_after_authorities();
   net::Task<void> look_after_store();
 
   config::Environment environment_;

@@ -11,6 +11,7 @@
 #include "sallyport/base/clock.h"
 #include "sallyport/base/result.h"
 #include "sallyport/config/value.h"
+#include "sallyport/gateway/lockout.h"
 
 /// What keeps one peer from taking what belongs to all. Counted over all loops, at the start and the end of a connection only;
 /// the data path counts in its own connection.
@@ -133,6 +134,7 @@ struct SharedLimits {
   ConnectionCounts pending_by_network;
   ConnectionCounts waiting_by_network;
   HandshakeRates handshakes;
+  Lockout lockout;
   ConnectionCounts by_network;
   ConnectionCounts by_identity;
 };

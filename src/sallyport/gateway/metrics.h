@@ -27,6 +27,12 @@ struct Metrics {
     metric::Counter unknown;
   };
   Rechecks rechecks;
+  /// Those who must wait, by what is held against them.
+  struct Lockouts {
+    metric::Counter claimant;
+    metric::Counter network;
+  };
+  Lockouts lockouts;
   metric::Counter control_spoofed;
   struct Direction {
     metric::Counter messages;

@@ -34,6 +34,7 @@ struct Surroundings {
   std::span<const std::shared_ptr<const auth::Issuer>> issuers;
   std::span<const auth::TokenSource> watched;
   const config::Environment& environment;
+  const auth::Authorities& authorities;
 };
 
 template <class Config>
@@ -65,6 +66,7 @@ Result<std::shared_ptr<const auth::Authenticator>> make_authenticator(const conf
     return auth::make_authenticator(*signed_request);
   if (const auto* session = choice.get<auth::SessionConfig>())
     return auth::make_authenticator(*session, around.environment, around.route.require.claim_names());
+  if (const auto* mtls = choice.get<auth::MtlsConfig>()) return auth::make_authenticator(*mtls, around.authorities);
   if (const auto* anonymous = choice.get<auth::AnonymousConfig>())
     return auth::make_authenticator(*anonymous, around.watched);
   return Error{Reason::config_invalid, "no mechanism is called '" + choice.kind + "'"};
@@ -74,8 +76,9 @@ Result<std::shared_ptr<const auth::Authenticator>> make_authenticator(const conf
 
 const std::vector<config::Plug>& authenticator_plugs() {
   static const std::vector<config::Plug> plugs = {
-      auth::jwt_plug(),     auth::opaque_plug(),         auth::introspection_plug(), auth::callout_plug(),
-      auth::session_plug(), auth::signed_request_plug(), auth::ticket_plug(),        auth::anonymous_plug(),
+      auth::jwt_plug(),     auth::opaque_plug(),  auth::introspection_plug(),
+      auth::callout_plug(), auth::session_plug(), auth::signed_request_plug(),
+      auth::ticket_plug(),  auth::mtls_plug(),    auth::anonymous_plug(),
   };
   return plugs;
 }
@@ -114,13 +117,18 @@ std::optional<std::string> issuer_of(const config::Choice& authenticator) {
   return std::nullopt;
 }
 
+std::optional<std::chrono::seconds> longest_life_of(const config::Choice& authenticator) {
+  if (const auto* mtls = authenticator.get<auth::MtlsConfig>()) return mtls->max_lifetime;
+  return std::nullopt;
+}
+
 std::span<const config::Choice> parts_of(const config::Choice& way) {
   if (const auto* all_of = way.get<AllOf>()) return all_of->parts;
   return {&way, 1};
 }
 
 Result<auth::Chain> make_chain(const RouteSettings& route, std::span<const std::shared_ptr<const auth::Issuer>> issuers,
-                               const config::Environment& environment) {
+                               const config::Environment& environment, const auth::Authorities& authorities) {
   std::vector<auth::TokenSource> watched;
   for (const config::Choice& way : route.authenticate) {
     for (const config::Choice& part : parts_of(way)) {
@@ -134,7 +142,8 @@ Result<auth::Chain> make_chain(const RouteSettings& route, std::span<const std::
   for (const config::Choice& way : route.authenticate) {
     std::vector<std::shared_ptr<const auth::Authenticator>> parts;
     for (const config::Choice& part : parts_of(way)) {
-      TRY(auto authenticator, make_authenticator(part, Surroundings{route, issuers, watched, environment}));
+      const Surroundings around{route, issuers, watched, environment, authorities};
+      TRY(auto authenticator, make_authenticator(part, around));
       parts.push_back(std::move(authenticator));
     }
     steps.emplace_back(std::move(parts));

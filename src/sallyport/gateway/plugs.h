@@ -8,6 +8,7 @@
 
 #include "sallyport/auth/chain.h"
 #include "sallyport/auth/jwt/issuer.h"
+#include "sallyport/auth/mtls/mtls.h"
 #include "sallyport/config/plug.h"
 #include "sallyport/gateway/settings.h"
 #include "sallyport/protocol/adapter.h"
@@ -22,7 +23,9 @@ const std::vector<config::Plug>& adapter_plugs();
 
 /// The ways to authenticate on a route, in its order. Errors: `config.invalid`.
 Result<auth::Chain> make_chain(const RouteSettings& route, std::span<const std::shared_ptr<const auth::Issuer>> issuers,
-                               const config::Environment& environment);
+                               const config::Environment& environment, const auth::Authorities& authorities);
+/// The longest life of what an authenticator accepts, where that is its own to bound.
+std::optional<std::chrono::seconds> longest_life_of(const config::Choice& authenticator);
 /// The mechanisms of one entry of `authenticate`: itself, or those that must prove it together.
 std::span<const config::Choice> parts_of(const config::Choice& way);
 /// How long after its issue the longest-lived credential is good that a mechanism of a route takes or the token service gives; JSON Web Tokens of

@@ -15,6 +15,15 @@ Route::Route(RouteSettings settings, http::OriginPolicy origins, auth::Chain cha
   strip_.subprotocols.emplace_back(control_subprotocol);
   // Our own, which browsers send with every request to the host.
   strip_.cookies.emplace_back(refresh_cookie);
+  allowed_ = net::AddressRanges::parse(settings_.addresses.allow).value();
+  denied_ = net::AddressRanges::parse(settings_.addresses.deny).value();
+}
+
+Result<void> Route::check_address(const net::Endpoint& from) const {
+  if (denied_.contains(from)) return Error{Reason::address_not_allowed, "one of the route's addresses.deny"};
+  if (!allowed_.empty() && !allowed_.contains(from))
+    return Error{Reason::address_not_allowed, "none of the route's addresses.allow"};
+  return {};
 }
 
 Result<std::shared_ptr<const Route>> Routes::match(std::string_view host, std::string_view path) const {

@@ -9,6 +9,7 @@
 #include "sallyport/gateway/upstream.h"
 #include "sallyport/http/origin.h"
 #include "sallyport/http/upgrade.h"
+#include "sallyport/net/address_range.h"
 #include "sallyport/protocol/adapter.h"
 
 namespace sallyport::gateway {
@@ -29,6 +30,8 @@ class Route {
   const std::string& name() const { return settings_.name; }
   const RouteSettings& settings() const { return settings_; }
   const http::OriginPolicy& origins() const { return origins_; }
+  /// Errors: `address.not_allowed`.
+  Result<void> check_address(const net::Endpoint& from) const;
   const auth::Chain& chain() const { return chain_; }
   const UpstreamPool& upstream() const { return *upstream_; }
   const std::shared_ptr<UpstreamPool>& upstream_pool() const { return upstream_; }
@@ -44,6 +47,8 @@ class Route {
   std::shared_ptr<UpstreamPool> upstream_;
   std::shared_ptr<const protocol::Adapter> adapter_;
   http::Strip strip_;
+  net::AddressRanges allowed_;
+  net::AddressRanges denied_;
 };
 
 /// All routes. An exact path goes before a prefix, a longer prefix before a shorter; the order in the file has no meaning.

@@ -53,6 +53,9 @@ config::Schema<CertificateSettings> certificate_schema() {
       field(&CertificateSettings::key, "key", "PEM file: its private key, not encrypted.", required));
 }
 
+const auto address_range = checked<std::string>(
+    [](const std::string& text) -> Complaint { return complaint_of(net::AddressRange::parse(text)); });
+
 config::Schema<TlsSettings> tls_schema() {
   return config::schema(
              "tls", "TLS 1.2 and 1.3 with modern ciphers; there is nothing else to choose.",
@@ -60,9 +63,31 @@ config::Schema<TlsSettings> tls_schema() {
              field(&TlsSettings::key, "key", "PEM file: its private key, not encrypted."),
              field(&TlsSettings::certificates, "certificates",
                    "Several certificates, chosen by the name that the client asks for (SNI); the first is the default.",
-                   certificate_schema()))
+                   certificate_schema()),
+             field(&TlsSettings::client_ca, "client_ca",
+                   "PEM file: the authorities whose certificates clients may present; each is an anchor by itself. "
+                   "Absent: "
+                   "nobody is asked for one. Read again when it changes, as is `client_crl`; no session is resumed "
+                   "where it "
+                   "is set."),
+             field(&TlsSettings::client_crl, "client_crl",
+                   "PEM or DER file: revocation lists. With it every certificate needs a list of its issuer that is "
+                   "not past "
+                   "its nextUpdate. Replacing it closes the connections of those whom it revokes."),
+             field(&TlsSettings::client_auth, "client_auth", "What is asked of clients that have no certificate."),
+             field(&TlsSettings::client_depth, "client_depth",
+                   "Certificates that may stand between a client's and its anchor.", between(0, 10)),
+             field(&TlsSettings::dangerous_client_any_purpose, "dangerous_client_any_purpose",
+                   "Takes certificates that do not say that they are for clients (extended key usage clientAuth): what "
+                   "the "
+                   "same authorities issue for other ends, and has no such statement, opens the door too.",
+                   dangerous))
       .exactly_one_of({"certificate", "certificates"})
       .validated_by([](const TlsSettings& tls, Check& check) {
+        for (const char* key : {"client_crl", "client_auth", "client_depth", "dangerous_client_any_purpose"}) {
+          if (tls.client_ca.empty() && check.is_given(key))
+            check.problem(key, "nobody is asked for a certificate", "Add client_ca, or remove this");
+        }
         if (tls.certificate.empty() != tls.key.empty())
           check.problem("", "certificate and key go together", "Give both");
       });
@@ -106,6 +131,75 @@ config::Schema<AuthorizeSettings> authorize_schema() {
       });
 }
 
+config::Schema<ProxyProtocolSettings> proxy_protocol_schema() {
+  return config::schema(
+      "listen.proxy_protocol",
+      "The PROXY protocol, version 1 or 2: a load balancer says whose connection it passes on. Then it must, "
+      "and nobody else can connect here.",
+      field(&ProxyProtocolSettings::trusted, "trusted", "The load balancers.", required, example("[10.0.0.0/8]"),
+            address_range));
+}
+
+config::Schema<ForwardedCertificateSettings> forwarded_certificate_schema() {
+  return config::schema(
+      "trusted_proxies.certificate",
+      "The certificate that a client proved to hold to the proxy. The proxy vouches for that proof alone; the chain is "
+      "verified "
+      "here.",
+      field(&ForwardedCertificateSettings::header, "header", "Where the proxies write it."),
+      field(&ForwardedCertificateSettings::client_ca, "client_ca", "As in `listen.tls`.", required),
+      field(&ForwardedCertificateSettings::client_crl, "client_crl", "As in `listen.tls`."),
+      field(&ForwardedCertificateSettings::client_depth, "client_depth", "As in `listen.tls`.", between(0, 10)));
+}
+
+config::Schema<TrustedProxiesSettings> trusted_proxies_schema() {
+  return config::schema(
+      "trusted_proxies",
+      "Who may say for whom they speak. From anybody else such fields are not believed, and no backend ever gets them "
+      "as they "
+      "came.",
+      field(&TrustedProxiesSettings::addresses, "addresses",
+            "The proxies. The client is the last address in the header that is none of them, counted from the right.",
+            required, example("[10.0.0.0/8]"), address_range),
+      field(&TrustedProxiesSettings::header, "header",
+            "The field that all of them write; the other is not looked at, for a client may have written that."),
+      field(&TrustedProxiesSettings::certificate, "certificate", "The client's certificate. Absent: none is taken.",
+            forwarded_certificate_schema()));
+}
+
+config::Schema<AddressSettings> addresses_schema() {
+  return config::schema(
+      "routes.addresses",
+      "From where clients may come, asked before any credential is looked at: IPv4 and IPv6 addresses and ranges.",
+      field(&AddressSettings::allow, "allow", "Only from these. Empty: from anywhere.",
+            example("[192.0.2.0/24, \"2001:db8::/32\"]"), address_range),
+      field(&AddressSettings::deny, "deny", "Not from these, even where allow has them.", address_range));
+}
+
+config::Schema<LockoutSettings> lockout_schema() {
+  return config::schema(
+             "limits.lockout",
+             "Whoever fails to prove a credential again and again waits, longer each time, and is told how long by "
+             "`Retry-After`. Who has proved the very credential that they present, from the same network within a day, "
+             "is let "
+             "through whatever their neighbours do.",
+             field(&LockoutSettings::failures, "failures",
+                   "Failures in a row of one credential, or of whom it claims to speak for, seen from one IPv4 address "
+                   "or "
+                   "IPv6 /64.",
+                   between(1, 1'000'000)),
+             field(&LockoutSettings::failures_per_ip, "failures_per_ip",
+                   "Of one IPv4 address or IPv6 /64, with whatever credentials. Expired and revoked ones do not count.",
+                   between(1, 1'000'000)),
+             field(&LockoutSettings::first, "first", "The first wait; each failure after it doubles it.",
+                   between(100ms, 1h)),
+             field(&LockoutSettings::longest, "longest",
+                   "The longest wait, and how long a failure is remembered beyond it.", between(100ms, 24h)))
+      .validated_by([](const LockoutSettings& lockout, Check& check) {
+        if (lockout.longest < lockout.first) check.problem("longest", "shorter than first", "Make it longer");
+      });
+}
+
 config::Schema<ListenSettings> listen_schema() {
   return config::schema(
              "listen", "Where clients connect.",
@@ -119,9 +213,13 @@ config::Schema<ListenSettings> listen_schema() {
              field(&ListenSettings::authorize, "authorize",
                    "Takes no sockets, but questions of a proxy about them. Absent: an ordinary listener.",
                    authorize_schema()),
+             field(&ListenSettings::proxy_protocol, "proxy_protocol",
+                   "A load balancer passes connections on, and says whose. Absent: a PROXY header is no request.",
+                   proxy_protocol_schema()),
              field(&ListenSettings::dangerous_plaintext, "dangerous_plaintext",
                    "Takes plain `ws` from other machines: everything, credentials included, can be read on the way.",
                    dangerous))
+      .at_most_one_of({"authorize", "proxy_protocol"})
       .validated_by([](const ListenSettings& listen, Check& check) {
         if (listen.http2 && !listen.tls)
           check.problem("http2", "HTTP/2 is agreed upon in the TLS handshake", "Add tls, or remove http2");
@@ -380,6 +478,8 @@ config::Schema<RouteSettings> route_schema() {
                    config::length(1, 64)),
              field(&RouteSettings::match, "match", "Which upgrades are this route's.", required, match_schema()),
              field(&RouteSettings::upstream, "upstream", "The backend.", required, upstream_schema()),
+             field(&RouteSettings::addresses, "addresses", "From where clients may come. Absent: from anywhere.",
+                   addresses_schema()),
              field(&RouteSettings::origins, "origins",
                    "Origins of the pages that may connect. `https://*.example.com` means one or more labels below, "
                    "never the "
@@ -482,7 +582,14 @@ config::Schema<GatewayLimits> gateway_limits_schema() {
             between(100ms, 60s)),
       field(&GatewayLimits::slow_consumer, "slow_consumer", "How long a peer may leave its messages untaken.",
             between(100ms, 10min)),
+      field(&GatewayLimits::lockout, "lockout", "How long whoever fails again and again waits.", lockout_schema()),
       field(&GatewayLimits::http2, "http2", "What one HTTP/2 connection may use.", http2_limits_schema()));
+}
+
+bool asks_for_certificates(const Settings& settings) {
+  const auto asks = [](const ListenSettings& listen) { return listen.tls && !listen.tls->client_ca.empty(); };
+  return std::ranges::any_of(settings.listen, asks) ||
+         (settings.trusted_proxies && settings.trusted_proxies->certificate);
 }
 
 void check_names(const Settings& settings, Check& check) {
@@ -515,6 +622,9 @@ void check_names(const Settings& settings, Check& check) {
           check.problem(where, part.kind + " is a part already", "Remove one of the two");
         if (part.kind.starts_with("dangerous_") && part.kind != route.authenticate[k].kind)
           check.problem(where, part.kind + " proves nothing and cannot be a part", "Remove it");
+        if (part.kind == "mtls" && !asks_for_certificates(settings))
+          check.problem(where, "no client is ever asked for a certificate",
+                        "Add listen[].tls.client_ca, or trusted_proxies.certificate");
         const std::optional<std::string> issuer = issuer_of(part);
         if (!issuer || issuers.contains(*issuer)) continue;
         check.problem(where, "there is no issuer called " + config::quoted(*issuer), "Add it under issuers");
@@ -552,6 +662,22 @@ std::vector<config::EnumName<OriginalForm>> enum_names(OriginalForm) {
 
 namespace sallyport::gateway {
 
+std::vector<config::EnumName<ClientAuth>> enum_names(ClientAuth) {
+  return {{ClientAuth::require, "require", "No connection without a certificate."},
+          {ClientAuth::request, "request", "They go on without; what they present must hold all the same."}};
+}
+
+std::vector<config::EnumName<ForwardedHeader>> enum_names(ForwardedHeader) {
+  return {{ForwardedHeader::x_forwarded_for, "x-forwarded-for", "`X-Forwarded-For`, a list of addresses."},
+          {ForwardedHeader::forwarded, "forwarded", "`Forwarded` (RFC 7239)."}};
+}
+
+std::vector<config::EnumName<CertificateHeader>> enum_names(CertificateHeader) {
+  return {{CertificateHeader::client_cert, "client-cert", "`Client-Cert` and `Client-Cert-Chain` (RFC 9440)."},
+          {CertificateHeader::xfcc, "x-forwarded-client-cert",
+           "`X-Forwarded-Client-Cert` with `Cert` or `Chain`, as Envoy writes it."}};
+}
+
 std::vector<config::EnumName<Control>> enum_names(Control) {
   return {{Control::offered, "offered", "Clients that offer the subprotocol `sallyport.v1`."},
           {Control::always, "always", "Every client of the route."},
@@ -578,6 +704,9 @@ config::Schema<Settings> settings_schema() {
   return config::schema(
              "sallyport", "The configuration of the gateway.",
              field(&Settings::listen, "listen", "Where clients connect.", required, listen_schema()),
+             field(&Settings::trusted_proxies, "trusted_proxies",
+                   "Who may say for whom they speak. Absent: nobody, the other end of a connection is the client.",
+                   trusted_proxies_schema()),
              field(&Settings::admin, "admin", "The port for operators. Absent: none.", admin_schema()),
              field(&Settings::store, "store", "What outlives a connection: opaque tokens and revocations.", required,
                    config::one_of(config::choices(store_plugs()))),
@@ -595,7 +724,7 @@ config::Schema<Settings> settings_schema() {
                    "How long live connections may take to end at a shutdown.", between(0s, 1h)),
              field(&Settings::acknowledge, "acknowledge",
                    "The `dangerous_*` settings that are in force on purpose; `check` refuses any other."))
-      .validated_by(check_names, {"issuers", "token_service", "routes"});
+      .validated_by(check_names, {"issuers", "listen", "token_service", "routes", "trusted_proxies"});
 }
 
 config::Reading<Settings> read_settings(std::string_view text, const std::string& file,

@@ -11,6 +11,7 @@
 #include "sallyport/auth/token_service/config.h"
 #include "sallyport/config/schema.h"
 #include "sallyport/config/value.h"
+#include "sallyport/gateway/lockout.h"
 #include "sallyport/http/original.h"
 #include "sallyport/protocol/json/config.h"
 
@@ -29,10 +30,23 @@ struct CertificateSettings {
   config::FilePath key;
 };
 
+/// What is asked of clients that have no certificate.
+enum class ClientAuth : std::uint8_t { require, request };
+std::vector<config::EnumName<ClientAuth>> enum_names(ClientAuth);
+
 struct TlsSettings {
   config::FilePath certificate;
   config::FilePath key;
   std::vector<CertificateSettings> certificates;
+  config::FilePath client_ca;
+  config::FilePath client_crl;
+  ClientAuth client_auth = ClientAuth::require;
+  std::uint32_t client_depth = 3;
+  bool dangerous_client_any_purpose = false;
+};
+
+struct ProxyProtocolSettings {
+  std::vector<std::string> trusted;
 };
 
 struct AuthorizeSettings {
@@ -48,7 +62,29 @@ struct ListenSettings {
   std::optional<TlsSettings> tls;
   bool http2 = false;
   std::optional<AuthorizeSettings> authorize;
+  std::optional<ProxyProtocolSettings> proxy_protocol;
   bool dangerous_plaintext = false;
+};
+
+/// Where a proxy writes whom it speaks for.
+enum class ForwardedHeader : std::uint8_t { x_forwarded_for, forwarded };
+std::vector<config::EnumName<ForwardedHeader>> enum_names(ForwardedHeader);
+
+/// Where a proxy writes the certificate that it took from a client.
+enum class CertificateHeader : std::uint8_t { client_cert, xfcc };
+std::vector<config::EnumName<CertificateHeader>> enum_names(CertificateHeader);
+
+struct ForwardedCertificateSettings {
+  CertificateHeader header = CertificateHeader::client_cert;
+  config::FilePath client_ca;
+  config::FilePath client_crl;
+  std::uint32_t client_depth = 3;
+};
+
+struct TrustedProxiesSettings {
+  std::vector<std::string> addresses;
+  ForwardedHeader header = ForwardedHeader::x_forwarded_for;
+  std::optional<ForwardedCertificateSettings> certificate;
 };
 
 struct AdminSettings {
@@ -111,6 +147,11 @@ struct ExchangeSettings {
   std::chrono::seconds lifetime = std::chrono::hours(1);
 };
 
+struct AddressSettings {
+  std::vector<std::string> allow;
+  std::vector<std::string> deny;
+};
+
 struct RecheckSettings {
   std::chrono::milliseconds every{60'000};
   std::chrono::milliseconds tolerate{60'000};
@@ -151,6 +192,7 @@ struct RouteSettings {
   std::string name;
   MatchSettings match;
   UpstreamSettings upstream;
+  AddressSettings addresses;
   std::vector<std::string> origins;
   std::vector<config::Choice> authenticate;
   auth::Requirements require;
@@ -187,11 +229,13 @@ struct GatewayLimits {
   std::chrono::milliseconds auth_timeout{10'000};
   std::chrono::milliseconds close_timeout{5'000};
   std::chrono::milliseconds slow_consumer{30'000};
+  LockoutSettings lockout;
   Http2Limits http2;
 };
 
 struct Settings {
   std::vector<ListenSettings> listen;
+  std::optional<TrustedProxiesSettings> trusted_proxies;
   std::optional<AdminSettings> admin;
   config::Choice store;
   std::uint32_t threads = 0;

@@ -9,6 +9,7 @@
 #include "sallyport/gateway/assertion.h"
 #include "sallyport/gateway/route.h"
 #include "sallyport/gateway/settings.h"
+#include "sallyport/net/address_range.h"
 #include "sallyport/net/tls.h"
 
 namespace sallyport::gateway {
@@ -30,6 +31,13 @@ struct Snapshot {
   std::shared_ptr<const Assertion> assertion;
   std::vector<std::shared_ptr<const auth::Issuer>> issuers;
   std::shared_ptr<const auth::TokenService> token_service = nullptr;  ///< null where there is none
+  /// Who vouches for clients, each once.
+  std::vector<std::shared_ptr<crypto::ClientAuthorities>> authorities;
+  /// Of settings.trusted_proxies: of these what proxies pass on; null: nothing.
+  std::shared_ptr<const crypto::ClientAuthorities> forwarded_authorities;
+  net::AddressRanges trusted_proxies;
+  /// In the order of settings.listen: the load balancers that speak the PROXY protocol there.
+  std::vector<std::optional<net::AddressRanges>> proxy_protocol;
 };
 
 /// Reads every file that `settings` names. `earlier` lends the keys that its issuers have fetched already. Blocks: for the start and

@@ -7,6 +7,8 @@
 #include "sallyport/auth/within.h"
 #include "sallyport/base/encoding.h"
 #include "sallyport/gateway/endpoints.h"
+#include "sallyport/gateway/proof.h"
+#include "sallyport/gateway/proxies.h"
 #include "sallyport/http/forward.h"
 #include "sallyport/http/grammar.h"
 #include "sallyport/ws/compose.h"
@@ -60,6 +62,7 @@ net::Task<void> Tunnel::serve() {
 
 net::Task<Result<Tunnel::Next>> Tunnel::open() {
   CO_TRY(http::Request request, co_await exchange_.receive());
+  CO_TRY_OK(take_forwarded(arrival_, request));
   if (arrival_.rate == Arrival::Rate::over)
     co_return Error{Reason::limit_handshake_rate, "handshakes from " + arrival_.peer.address.network()};
   if (request.path().starts_with(endpoint_prefix)) {
@@ -72,6 +75,7 @@ net::Task<Result<Tunnel::Next>> Tunnel::open() {
   upgrade_ = std::make_unique<const http::Upgrade>(std::move(parsed));
   const http::Upgrade& upgrade = *upgrade_;
   CO_TRY(route_, arrival_.snapshot->routes.match(upgrade));
+  CO_TRY_OK(route_->check_address(arrival_.peer.address));
   CO_TRY(const auto deflate_offers, client_offers(route_->settings().compression, upgrade));
   CO_TRY(const http::OriginProof origin, route_->origins().check(upgrade.headers(), upgrade.authority()));
   auth::Evidence evidence{&upgrade.request(), origin, arrival_.peer};
@@ -105,10 +109,8 @@ net::Task<Result<Tunnel::Next>> Tunnel::open() {
 }
 
 net::Task<Result<auth::Identity>> Tunnel::prove(const auth::Evidence& evidence) {
-  auth::Here here = shard_.here();
-  CO_TRY(auth::Identity identity,
-         co_await route_->chain().authenticate(
-             evidence, here, arrival_.deadline(arrival_.snapshot->settings.limits.auth_timeout, Reason::auth_timeout)));
+  auto proving = gateway::prove(arrival_, *route_, evidence);
+  CO_TRY(auth::Identity identity, co_await proving);
   // A clock difference is tolerated when a credential is judged, but a connection cannot be opened after its end.
   if (identity->expires_at <= loop_.wall()) co_return Error{Reason::credential_expired, "expired within the leeway"};
   co_return identity;
@@ -198,8 +200,7 @@ net::Task<Result<auth::Identity>> Tunnel::listen(const Lobby::Guest& guest, http
   }
   early_client_->append(text_of(words.rest()));
   const auth::Evidence evidence{nullptr, origin, arrival_.peer, opening.token.reveal()};
-  auth::Here here = shard_.here();
-  auto proving = route_->chain().authenticate(evidence, here, auth_deadline(arrival_));
+  auto proving = gateway::prove(arrival_, *route_, evidence);
   CO_TRY(auth::Identity identity, co_await proving);
   if (!opening.claimed_subject.empty() && opening.claimed_subject != identity->subject) {
     // The backend would take the client's word for who it is.
@@ -368,7 +369,9 @@ net::Task<void> Tunnel::refuse(const Error& error) {
   const Reason reason = told_reason(error.reason);
   if (stage_ == Stage::accepted) co_return co_await close(reason, waiter);
   if (!upgrade_ || !route_ || route_->settings().refusal != Refusal::close) {
-    const http::Response answer = http::make_refusal(reason);
+    http::RefusalOptions options;
+    options.retry_after = std::chrono::seconds(arrival_.retry_after);
+    const http::Response answer = http::make_refusal(reason, options);
     co_return co_await exchange_.answer(answer, waiter);
   }
   const std::optional<std::string> subprotocol = first_plain_subprotocol(*upgrade_);

@@ -24,7 +24,7 @@ config::Schema<MtlsConfig> mtls_schema() {
           "Which name of the certificate becomes the subject: `uri`, `dns`, `email` and `ip` of its alternative "
           "names, `cn`, or the whole `dn`. The first of which it has any; it must be one. `KIND:PATTERN` looks only "
           "at names that fit, where one `*` stands for any characters.",
-          config::required, config::example("[\"uri:spiffe://example.com/*\"]"),
+          config::items(1, 16), config::example("[\"uri:spiffe://example.com/*\"]"),
           config::checked<std::string>([](const std::string& text) { return complaint_of(parse_name_rule(text)); })),
       config::field(
           &MtlsConfig::pins, "pins",
