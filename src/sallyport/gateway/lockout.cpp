@@ -63,7 +63,9 @@ std::optional<Lockout::Sentence> Lockout::ask(const Attempt& attempt, const Lock
   const std::uint64_t credential = key_of(attempt.network, attempt.credential);
   const std::scoped_lock lock(mutex_);
   const auto left = [&](const Slot* slot, std::uint32_t allowed) {
-    return slot ? slot->last + wait_after(slot->failures, allowed, settings) - now : Duration::zero();
+    const Duration wait = slot ? wait_after(slot->failures, allowed, settings) : Duration::zero();
+    // Another loop's clock may be ahead of this one's: what is no wait must not become one by that.
+    return wait > Duration::zero() ? slot->last + wait - now : Duration::zero();
   };
   const Duration of_claimant = left(claimants_.find(claimant), settings.failures);
   const Duration of_network = left(networks_.find(network), settings.failures_per_ip);
