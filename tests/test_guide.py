@@ -102,7 +102,7 @@ MADE_BY = {
 PLUG_PAGES = [page for folder in ("auth", "protocol") for page in (ROOT / "src/sallyport" / folder).glob("**/README.md")]
 ROUTE_PAGES = [
     ROOT / "docs/guide" / f"{name}.md"
-    for name in ("messages", "compression", "timing", "tickets", "token-service", "sessions", "behind-a-proxy")]
+    for name in ("messages", "addresses", "compression", "timing", "tickets", "token-service", "sessions", "behind-a-proxy")]
 
 
 @pytest.mark.parametrize("page", sorted(str(page.relative_to(ROOT)) for page in [*PLUG_PAGES, *ROUTE_PAGES]))
@@ -132,3 +132,20 @@ def test_configuration_of_a_plug(page, tmp_path):
             run(f"mkdir -p secrets; openssl rand -hex 16 > {name}; chmod 600 {name}", tmp_path)
         (tmp_path / "sallyport.yaml").write_text(text)
         run("sallyport check --config sallyport.yaml", tmp_path)
+
+
+AUTHORITY = """
+mkdir -p tls
+openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -subj /CN=x -keyout tls/key.pem -out tls/cert.pem
+openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -subj /CN=clients -keyout ca.key -out tls/clients.pem
+touch index.txt
+printf '[ca]\\ndefault_ca = own\\n[own]\\ndatabase = index.txt\\ndefault_md = sha256\\n' > ca.cnf
+openssl ca -config ca.cnf -gencrl -crldays 30 -keyfile ca.key -cert tls/clients.pem -out tls/clients.crl
+"""
+
+
+def test_configuration_of_client_certificates(tmp_path):
+    run(AUTHORITY, tmp_path)
+    [text] = [text for language, text in blocks("docs/guide/client-certificates.md") if language == "yaml"]
+    (tmp_path / "sallyport.yaml").write_text(yaml.safe_dump({"store": {"memory": {}}, **yaml.safe_load(text)}))
+    run("sallyport check --config sallyport.yaml", tmp_path)

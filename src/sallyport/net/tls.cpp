@@ -310,18 +310,18 @@ IoResult TlsStream::settle(bool writing) {
     case SSL_ERROR_ZERO_RETURN:
       return {IoStatus::end};
     default:
-      failed_ = true;
-      if (established_) ERR_clear_error();  // of a handshake, handshake_error() still wants it
+      wire_.failed = true;
+      if (wire_.established) ERR_clear_error();  // of a handshake, handshake_error() still wants it
       return {IoStatus::failed};
   }
 }
 
 IoResult TlsStream::handshake() {
-  if (failed_) return {IoStatus::failed};
+  if (wire_.failed) return {IoStatus::failed};
   ERR_clear_error();
   const int code = SSL_do_handshake(ssl_);
   if (code == 1) {
-    established_ = true;
+    wire_.established = true;
     wire_.left = most_without_data;
     return {IoStatus::ok};
   }
@@ -337,7 +337,7 @@ std::string TlsStream::handshake_error() const {
 }
 
 std::shared_ptr<const crypto::ClientCertificate> TlsStream::client_certificate() const {
-  const ClientProof* proof = established_ ? client_proof_of(ssl_) : nullptr;
+  const ClientProof* proof = wire_.established ? client_proof_of(ssl_) : nullptr;
   return proof && proof->ok() ? **proof : nullptr;
 }
 
@@ -351,7 +351,7 @@ std::string_view TlsStream::protocol() const {
 bool TlsStream::resumed() const { return SSL_session_reused(ssl_) == 1; }
 
 IoResult TlsStream::read(MutableBytes into) {
-  if (failed_) return {IoStatus::failed};
+  if (wire_.failed) return {IoStatus::failed};
   // Several records at a time: one call yields one record at most, and each small message is a record of its own.
   std::size_t filled = 0;
   while (filled < into.size()) {
@@ -363,7 +363,7 @@ IoResult TlsStream::read(MutableBytes into) {
       const int error = trouble_of(ssl_);
       if (error != SSL_ERROR_WANT_READ && error != SSL_ERROR_WANT_WRITE) readiness_.remind();
       if (error == SSL_ERROR_SSL) {
-        failed_ = true;
+        wire_.failed = true;
         ERR_clear_error();
       }
       break;
@@ -376,7 +376,7 @@ IoResult TlsStream::read(MutableBytes into) {
 }
 
 IoResult TlsStream::write(Bytes from) {
-  if (failed_) return {IoStatus::failed};
+  if (wire_.failed) return {IoStatus::failed};
   std::size_t taken = 0;
   while (taken < from.size()) {
     std::size_t count = 0;
@@ -385,7 +385,7 @@ IoResult TlsStream::write(Bytes from) {
     if (code != 1) {
       wire_.more = false;
       const IoResult result = settle(true);
-      if (taken > 0 && !failed_) break;
+      if (taken > 0 && !wire_.failed) break;
       return result;
     }
     taken += count;
@@ -394,7 +394,7 @@ IoResult TlsStream::write(Bytes from) {
 }
 
 void TlsStream::finish() {
-  if (established_ && !failed_) {
+  if (wire_.established && !wire_.failed) {
     SSL_shutdown(ssl_);
     ERR_clear_error();
   }

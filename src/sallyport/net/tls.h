@@ -81,6 +81,8 @@ struct TlsWire {
   std::uint32_t left;  ///< bytes that may still be taken from it before something must come of them
   const ssl_st* ssl = nullptr;
   bool more = false;  ///< another record follows at once, so that the kernel may wait for it and send both together
+  bool failed = false;
+  bool established = false;
 };
 
 }  // namespace detail
@@ -117,8 +119,6 @@ class TlsStream final : public SocketStream {
   detail::TlsWire wire_;
   std::shared_ptr<const void> keep_;
   ssl_st* ssl_;
-  bool failed_ = false;
-  bool established_ = false;
 };
 
 /// Drives the handshake. Errors: `tls.failed` with OpenSSL's words, `deadline.late`, the waiter's interruption.
