@@ -82,7 +82,7 @@ def pytest_terminal_summary(terminalreporter, config):
     notes: list[str] = []
 
     def cell(text: str) -> str:
-        if text[:1].isdigit() or text == "in":
+        if text[:1].isdigit() or text in ("in", "TLS"):
             return text
         if text not in notes:
             notes.append(text)

@@ -4,6 +4,7 @@ it, and a live socket ends when its credential is revoked. The table is printed 
 from __future__ import annotations
 
 import json
+import ssl
 
 import pytest
 
@@ -107,6 +108,14 @@ class Cell:
 
     async def attempt(self, credential: Credential | None, origin: str = APP) -> tuple[str, Attempt]:
         """`in`, or how it was refused."""
+        try:
+            return await self.attempt_beyond_tls(credential, origin)
+        except (ssl.SSLError, ConnectionError, EOFError):
+            if credential and credential.certificate:
+                return "TLS", self.opened[-1] if self.opened else Attempt()
+            raise
+
+    async def attempt_beyond_tls(self, credential: Credential | None, origin: str) -> tuple[str, Attempt]:
         shown = credential or Credential()
         origin_line = [("Origin", origin)]
         attempt = await Attempt.connect(self.world, self.gateway, self.transport, shown)
@@ -151,7 +160,7 @@ class Cell:
             return "403"
         verdict, attempt = await self.attempt(credential)
         if state in ("absent", "forged", "expired"):
-            wanted = refused | ({"4400"} if state == "absent" else set())
+            wanted = refused | ({"4400"} if state == "absent" else set()) | ({"TLS"} if credential and credential.certificate else set())
             assert verdict in wanted, verdict
             assert len(self.world.backend.arrivals) == before, "the backend was dialled"
             return verdict

@@ -252,6 +252,62 @@ TEST_SUITE("settings") {
                            "tls: { certificates: [ { certificate: c, key: k }, { certificate: d, key: l } ] }")) == "");
   }
 
+  TEST_CASE("client certificates are asked for by a listener, or passed on by a proxy") {
+    const auto tls = [](std::string_view more) {
+      return with("tls: { certificate: tls/cert.pem, key: tls/key.pem }",
+                  "tls: { certificate: tls/cert.pem, key: tls/key.pem, " + std::string(more) + " }");
+    };
+    const auto asked =
+        read(tls("client_ca: tls/clients.pem, client_crl: tls/crl.pem, client_auth: request, client_depth: 1"));
+    CHECK(asked.problems.text() == "");
+    const TlsSettings& settings = *asked.config.listen[0].tls;
+    CHECK(settings.client_ca.path == "/etc/sallyport/tls/clients.pem");
+    CHECK(settings.client_auth == ClientAuth::request);
+    CHECK(settings.client_depth == 1);
+    CHECK(read(tls("client_ca: a.pem")).config.listen[0].tls->client_auth == ClientAuth::require);
+    for (const char* alone : {"client_crl: tls/crl.pem", "client_auth: require", "client_depth: 1"})
+      check_problem(tls(alone), 3, "listen[0].tls." + std::string(alone).substr(0, std::string(alone).find(':')),
+                    "nobody is asked");
+    const auto danger = read(tls("client_ca: a.pem, dangerous_client_any_purpose: true"));
+    REQUIRE(danger.dangers.size() == 1);
+
+    const std::string route = "authenticate: [ { opaque: { from: [header] } } ]";
+    check_problem(with(route, "authenticate: [ { mtls: {} } ]"), 26, "routes[1].authenticate[0]",
+                  "no client is ever asked");
+    std::string served = tls("client_ca: a.pem");
+    CHECK(problems_of(served.replace(served.find(route), route.size(), "authenticate: [ { mtls: {} } ]")) == "");
+    std::string passed_on = with(route, "authenticate: [ { mtls: {} } ]");
+    passed_on += "trusted_proxies: { addresses: [10.0.0.0/8], certificate: { client_ca: a.pem } }\n";
+    CHECK(problems_of(passed_on) == "");
+  }
+
+  TEST_CASE("addresses and ranges are read as such") {
+    const std::string limits = "    control: never\n";
+    const auto of_route = [&](std::string_view addresses) {
+      return with(limits, "    addresses: " + std::string(addresses) + "\n" + limits);
+    };
+    CHECK(problems_of(of_route("{ allow: [192.0.2.0/24, \"2001:db8::/32\"], deny: [192.0.2.7] }")) == "");
+    check_problem(of_route("{ allow: [192.0.2.1/24] }"), 27, "routes[1].addresses.allow[0]", "behind the prefix");
+    check_problem(of_route("{ deny: [example.com] }"), 27, "routes[1].addresses.deny[0]", "an IP address or a range");
+    check_problem(good + "trusted_proxies: { addresses: [] }\n", 29, "trusted_proxies.addresses", "");
+    check_problem(good + "trusted_proxies: { addresses: [10.0.0.0/33] }\n", 29, "trusted_proxies.addresses[0]",
+                  "a prefix of 0 to 32");
+    const auto proxied = [](std::string_view trusted) {
+      return with("  - address: 127.0.0.1:8080\n",
+                  "  - address: 127.0.0.1:8080\n    proxy_protocol: { trusted: " + std::string(trusted) + " }\n");
+    };
+    CHECK(read(proxied("[10.0.0.0/8]")).config.listen[1].proxy_protocol->trusted ==
+          std::vector<std::string>{"10.0.0.0/8"});
+    check_problem(proxied("[]"), 5, "listen[1].proxy_protocol.trusted", "");
+  }
+
+  TEST_CASE("a lock-out has bounds") {
+    CHECK(read(good).config.limits.lockout.failures == 5);
+    CHECK(problems_of(good + "limits: { lockout: { failures: 10, first: 2s, longest: 5m } }\n") == "");
+    check_problem(good + "limits: { lockout: { first: 2m, longest: 1m } }\n", 29, "limits.lockout.longest", "shorter");
+    check_problem(good + "limits: { lockout: { failures: 0 } }\n", 29, "limits.lockout.failures", "");
+  }
+
   TEST_CASE("a mechanism's issuer exists") {
     check_problem(with("issuer: main,", "issuer: mian,"), 19, "routes[0].authenticate[0]", "no issuer called \"mian\"");
   }

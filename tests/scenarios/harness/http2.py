@@ -84,7 +84,9 @@ class Http2Client:
         reader, writer = await within(asyncio.open_connection(*address, ssl=tls, server_hostname=name), "the TLS handshake")
         assert writer.get_extra_info("ssl_object").selected_alpn_protocol() == "h2"
         client = cls(reader, writer, takes)
-        await client.bell.until(lambda: client.settings, "the gateway's SETTINGS")
+        await client.bell.until(lambda: client.settings or client.ended, "the gateway's SETTINGS")
+        if not client.settings:
+            raise ConnectionError("the gateway ended the connection instead of its SETTINGS")
         return client
 
     async def _read(self) -> None:

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 
 from . import secrets, tokens
 from .client import Client
+from .clients_ca import ClientAuthority
 from .gateway import Answer, Gateway
 from .waiting import within
 from .world import World
@@ -316,6 +317,33 @@ class Callout(Remote):
         return [{"callout": {"url": self.server(world).url}}]
 
 
+class Mtls(Mechanism):
+    """A bad certificate is refused in the TLS handshake, before there is anything that could be answered."""
+
+    name = "mtls"
+    never = {"first_message": "a certificate is shown in the TLS handshake; inside the socket there is nothing left to show"}
+
+    def authenticate(self, world):
+        return [{"mtls": {}}]
+
+    def authority(self, world) -> ClientAuthority:
+        if not hasattr(world, "matrix_authority"):
+            folder = world.folder / "matrix-certificates"
+            folder.mkdir()
+            world.matrix_authority, world.matrix_stranger = ClientAuthority(folder, "matrix"), ClientAuthority(folder, "strangers")
+        return world.matrix_authority
+
+    def top(self, world):
+        tls = {"certificates": [{"certificate": "gateway.pem", "key": "gateway.key"}], "client_ca": str(self.authority(world).file), "client_auth": "request"}
+        return {"listen": [{"address": "127.0.0.1:0", "http2": True, "tls": tls}]}
+
+    async def credential(self, world, gateway, path, state):
+        subject = f"device-{time.monotonic_ns()}"
+        authority = self.authority(world)
+        issued = (world.matrix_stranger if state == "forged" else authority).issue(subject, end=-60 if state == "expired" else 600)
+        return Credential(certificate=(issued.file, issued.key_file), subject=subject)
+
+
 MECHANISMS: list[Mechanism] = [
     Jwt(),
     JwtInSubprotocol(),
@@ -328,4 +356,5 @@ MECHANISMS: list[Mechanism] = [
     SignedUrl(),
     Introspection(),
     Callout(),
+    Mtls(),
 ]
