@@ -100,8 +100,10 @@ class Question {
   std::shared_ptr<const Route> route_;
 };
 
-http::Response refuse(const Error& error) {
-  http::Response answer = http::make_refusal(told_reason(error.reason));
+http::Response refuse(const Error& error, const Arrival& arrival) {
+  http::RefusalOptions options;
+  options.retry_after = std::chrono::seconds(arrival.retry_after);
+  http::Response answer = http::make_refusal(told_reason(error.reason), options);
   const bool understood = answer.status == 401 || answer.status == 403 || answer.status == 429 || answer.status >= 500;
   if (!understood) answer.status = 403;
   answer.fields.add("Cache-Control", "no-store");
@@ -158,7 +160,7 @@ net::Task<void> answer_asker(Arrival& arrival, Exchange& exchange, const Authori
   if (!answer.ok()) {
     if (answer.error().reason == Reason::peer_gone) co_return;
     report_refusal(arrival, answer.error(), question.route(), question.origin());
-    answer = refuse(answer.error());
+    answer = refuse(answer.error(), arrival);
   }
   co_await exchange.answer(*answer, exchange.waiter());
 }
