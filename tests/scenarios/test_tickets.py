@@ -207,6 +207,16 @@ def test_bodies_have_a_size_and_a_deadline(world: World, play):
     play(scene, CONFIG | {"limits": {"header_timeout": "1s"}})
 
 
+def test_whoever_asks_too_often_waits(world: World, play):
+    """The rate of handshakes is that of requests beside them."""
+    async def scene(gateway):
+        answers = [await ask(world, gateway, "/.sallyport/ticket", {"path": "/chat"}, headers=bearer(), quiet=False) for _ in range(5)]
+        assert [answer.status for answer in answers] == [200, 200, 200, 429, 429]
+        assert answers[-1].header("retry-after")
+
+    play(scene, CONFIG | {"limits": {"handshakes_per_ip": "3/h"}}, own=True)
+
+
 def test_over_http2(world: World, play):
     async def scene(gateway):
         client = await Http2Client.connect(gateway.addresses["127.0.0.1"], world.authority.file)
