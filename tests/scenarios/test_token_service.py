@@ -310,6 +310,7 @@ def test_by_the_credential_of_a_route(world: World, service):
         answer = await form(world, service, "token", fields, headers=brief)
         assert answer.status == 200 and answer.json["expires_in"] <= 300 and "refresh_token" not in answer.json
         assert answer.header("access-control-allow-origin") == APP
+        assert claims_of(answer.json["access_token"])["origin_iss"] == "https://id.example.test"
         assert claims_of(answer.json["access_token"])["sub"] == "erin" and claims_of(answer.json["access_token"])["sid"] == "s-7"
         long = {"Authorization": f"Bearer {tokens.mint(sub='erin', sid='s-8', exp=int(time.time()) + 7200)}", "Origin": APP}
         got = (await form(world, service, "token", fields, headers=long)).json

@@ -21,6 +21,7 @@ using auth::TokenService;
 
 constexpr std::string_view user_grant = "urn:sallyport:grant:user";
 constexpr std::string_view route_grant = "urn:sallyport:grant:route";
+constexpr std::string_view origin_issuer = "origin_iss";
 // A revocation is kept for longer than anything that was derived from what it covers: tickets, sessions of sockets.
 constexpr auto revocation_margin = std::chrono::hours(24);
 
@@ -269,6 +270,12 @@ net::Task<Result<http::Response>> issue_by_route(Call& call, Keep keep) {
   family.proven.watch_key.clear();
   family.proven.grounds.reset();
   family.proven.parts.clear();
+  if (!identity->issuer.empty()) {
+    json::Object claims = identity->claims.object() ? *identity->claims.object() : json::Object();
+    std::erase_if(claims, [](const auto& claim) { return claim.first == origin_issuer; });
+    claims.emplace_back(origin_issuer, identity->issuer);
+    family.proven.claims = std::move(claims);
+  }
   Result<std::vector<std::string>> scopes = TokenService::check_scopes(wanted_scope(call), identity->scopes);
   if (!scopes.ok()) co_return refuse(call, {"invalid_scope", scopes.error()});
   family.proven.scopes = *std::move(scopes);
@@ -340,6 +347,7 @@ net::Task<Result<std::optional<json::Object>>> describe(const Call& call, std::s
     auth::Proven proven;
     proven.mechanism = "opaque";
     proven.subject = found->subject;
+    proven.issuer = found->issuer;
     proven.session_id = found->session_id;
     proven.token_id = found->id;
     proven.token_hash = hex_encode(found->hash);
