@@ -180,6 +180,29 @@ TEST_SUITE("settings") {
     check_problem(good + "limits: { http2: { streams: 0 } }\n", 29, "limits.http2.streams", "1");
   }
 
+  TEST_CASE("a listener is asked by trusted proxies only, in one form") {
+    const auto asked = [](const std::string& how) {
+      return with("address: 127.0.0.1:8080", "address: 127.0.0.1:8080\n    authorize: " + how);
+    };
+    CHECK(!read(good).config.listen[1].authorize);
+    const auto reading = read(asked("{ form: x_original }"));
+    CHECK(reading.problems.text() == "");
+    REQUIRE(reading.config.listen[1].authorize);
+    CHECK(reading.config.listen[1].authorize->trusted == std::vector<std::string>{"127.0.0.0/8", "::1"});
+    CHECK(reading.config.listen[1].authorize->client_field == "X-Forwarded-For");
+    CHECK(problems_of(asked("{ form: path, prefix: /check, client_field: X-Client }")) == "");
+    CHECK(problems_of(asked("{ form: x_forwarded, trusted: [10.0.0.0/8], token: env:TOKEN }")) == "");
+    check_problem(asked("{}"), 5, "listen[1].authorize.form", "required");
+    check_problem(asked("{ form: any }"), 5, "listen[1].authorize.form", "x_original");
+    check_problem(asked("{ form: x_original, prefix: /check }"), 5, "listen[1].authorize.prefix", "only the form path");
+    check_problem(asked("{ form: path, prefix: /check/ }"), 5, "listen[1].authorize.prefix", "slash");
+    check_problem(asked("{ form: path, client_field: \"a b\" }"), 5, "listen[1].authorize.client_field", "header");
+    check_problem(asked("{ form: path, trusted: [10.0.0.1/8] }"), 5, "listen[1].authorize.trusted[0]", "10.0.0.1/8");
+    check_problem(asked("{ form: path, trusted: [] }"), 5, "listen[1].authorize.trusted", "1");
+    check_problem(with("0.0.0.0:8443", "0.0.0.0:8443\n    http2: true\n    authorize: { form: path }"), 4,
+                  "listen[0].http2", "HTTP/1.1");
+  }
+
   TEST_CASE("compression is off, and what makes no sense of it is refused") {
     CHECK(!read(good).config.routes[0].compression.client);
     CHECK(!read(good).config.routes[0].compression.backend);

@@ -68,8 +68,9 @@ json::Object all_but_active(const json::Object& answer) {
   return claims;
 }
 
-// Whether the token is good now and meant for us.
-Result<void> check_token(const Members& members, const AnswerPolicy& policy, WallTime now) {
+// Whether the token is good now and meant for us, for whoever bears it.
+Result<void> check_token(const json::Value& answer, const AnswerPolicy& policy, WallTime now) {
+  const Members members(answer);
   TRY(const std::string issuer, members.text("iss"));
   if (!policy.issuer.empty() && issuer != policy.issuer) return refused("'iss' is not the configured issuer");
   TRY(const auto audience, members.text_or_list("aud"));
@@ -81,6 +82,8 @@ Result<void> check_token(const Members& members, const AnswerPolicy& policy, Wal
   TRY(const std::string type, members.text("token_type"));
   if (std::ranges::none_of(policy.token_types, [&](const auto& one) { return http::equal_ignoring_case(one, type); }))
     return refused("'token_type' is not accepted");
+  // Bound to a key or a certificate (RFC 7800, RFC 8705): who cannot be asked to prove that must not be taken at their word.
+  if (find_claim(answer, "cnf")) return refused("'cnf' binds it to a key, so it is no bearer token");
   TRY(const auto not_before, members.time("nbf"));
   if (not_before && *not_before > now + policy.leeway) return refused("'nbf' has not come yet");
   TRY(const auto expires, members.time("exp"));
@@ -99,7 +102,7 @@ Result<Proven> read_answer(std::string_view body, const AnswerPolicy& policy, Wa
   if (!*active->boolean()) return refused("not active");
 
   const Members members(*answer);
-  TRY_OK(check_token(members, policy, now));
+  TRY_OK(check_token(*answer, policy, now));
   Proven proven;
   proven.mechanism = "introspection";
   TRY(proven.subject, members.text(or_else(policy.claims.subject, "sub")));

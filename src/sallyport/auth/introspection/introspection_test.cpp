@@ -303,6 +303,11 @@ TEST_CASE("introspection answer: each reason and its neighbour") {
     CHECK(with({{"token_type", nullptr}}) == "ok");
     CHECK(with({{"token_type", "DPoP"}}) == "credential.invalid");
   }
+  SUBCASE("cnf: a token that is bound to a key is no bearer token") {
+    CHECK(with({{"cnf", json::Object{{"x5t#S256", "bwcK0esc3ACC3DB2Y5_lESsXE8o9ltc05O89jdN-dg2"}}}}) ==
+          "credential.invalid");
+    CHECK(with({{"cnf", json::Object{}}}) == "credential.invalid");
+  }
   SUBCASE("sub: a client is no user") {
     CHECK(with({{"sub", nullptr}}) == "credential.invalid");
     AnswerPolicy by_client = policy();
