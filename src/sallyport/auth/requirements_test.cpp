@@ -22,8 +22,9 @@ Proven alice() {
   proven.amr = {"pwd", "otp"};
   proven.authenticated_at = now - 60s;
   proven.expires_at = now + 10min;
-  proven.claims = json::parse(R"({"department":"ops","level":3,"staff":true,"teams":["red",7],"deep":{"a/b":"x"},"no":null})")
-                      .value();
+  proven.claims =
+      json::parse(R"({"department":"ops","level":3,"staff":true,"teams":["red",7],"deep":{"a/b":"x"},"no":null})")
+          .value();
   return proven;
 }
 Result<Identity> judge(const Requirements& requirements, Proven proven = alice()) {

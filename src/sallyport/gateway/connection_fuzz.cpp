@@ -68,9 +68,9 @@ class Setting {
     const std::string origins[] = {std::string(origin)};
     const auth::OpaqueConfig sources{{"header", "subprotocol", "cookie:sid", "query:token"}};
     auto upstream = UpstreamPool::make(made.upstream, nullptr).value();
-    auto route =
-        std::make_shared<Route>(made, http::make_origin_policy(origins).value(),
-                                auth::Chain({auth::make_authenticator(sources, made.name).value()}), std::move(upstream), nullptr);
+    auto route = std::make_shared<Route>(made, http::make_origin_policy(origins).value(),
+                                         auth::Chain({auth::make_authenticator(sources, made.name).value()}),
+                                         std::move(upstream), nullptr);
     return std::make_shared<Snapshot>(Snapshot{
         .settings = {}, .routes = Routes({std::move(route)}), .listener_tls = {nullptr}, .assertion = assertion_});
   }

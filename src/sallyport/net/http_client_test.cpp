@@ -120,8 +120,7 @@ struct Scene {
 }  // namespace
 
 TEST_CASE("http client: an answer comes with status, type and body") {
-  Scene scene(answer("200 OK", "{\"keys\":[]}",
-                     "Content-Type: application/json\r\nCache-Control: max-age=60\r\n"));
+  Scene scene(answer("200 OK", "{\"keys\":[]}", "Content-Type: application/json\r\nCache-Control: max-age=60\r\n"));
   const auto result = scene.fetch();
   REQUIRE_MESSAGE(result.ok(), result.error().detail);
   CHECK(result->status == 200);

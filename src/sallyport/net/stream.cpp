@@ -16,7 +16,7 @@ Task<Result<std::uint32_t>> Waiter::wait_for(std::uint32_t bits, Deadline deadli
   timer_.clear();
   if (interruption_) co_return *interruption_;
   if ((raised & bits) == 0) co_return Error{deadline.late, "deadline passed"};
-  co_return raised & bits;
+  co_return raised& bits;
 }
 
 Task<Result<std::size_t>> Waiter::read_some(Stream& stream, MutableBytes into, Deadline deadline) {
