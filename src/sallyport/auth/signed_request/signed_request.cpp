@@ -295,6 +295,15 @@ std::unique_ptr<Watch> SignedRequestAuthenticator::watch(net::Loop& control, Cha
   return std::make_unique<FileWatch>(clients_, control, std::move(changed));
 }
 
+std::string SignedRequestAuthenticator::claimant(const Evidence& evidence) const {
+  if (!evidence.request || evidence.in_band) return {};
+  for (const SignaturePlace place : config_.from) {
+    const auto found = find(*evidence.request, place);
+    if (found.ok() && *found && (*found)->parameters.key_id) return *(*found)->parameters.key_id;
+  }
+  return {};
+}
+
 void SignedRequestAuthenticator::add_to(http::Strip& strip) const {
   const auto add = [](std::vector<std::string>& list, std::string_view name) {
     if (std::find(list.begin(), list.end(), name) == list.end()) list.emplace_back(name);

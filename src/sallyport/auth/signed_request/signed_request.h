@@ -36,6 +36,8 @@ class SignedRequestAuthenticator final : public Authenticator {
                                           net::Deadline deadline) const override;
   /// Looks at the file every second. Its key of an identity is the `kid`.
   std::unique_ptr<Watch> watch(net::Loop& control, Changed changed) const override;
+  /// The `keyid`: each signature is another, and failures are to be counted all the same.
+  std::string claimant(const Evidence& evidence) const override;
   void add_to(http::Strip& strip) const override;
 
  private:

@@ -542,6 +542,23 @@ TEST_CASE("signed request: changes of the file are noticed") {
   CHECK(told.size() == 3);
 }
 
+TEST_CASE("signed request: whose failures are counted") {
+  const TemporaryFile file(usual_file());
+  const auto authenticator = make(file, both_places());
+  const auto claimant = [&](const Handshake& handshake) {
+    const http::Upgrade upgrade =
+        http::testing::read_upgrade(http::testing::upgrade_text(handshake.target, handshake.fields)).value.value();
+    const Peer peer{};
+    return authenticator->claimant({&upgrade.request(), http::OriginProof::absent, peer});
+  };
+  CHECK(claimant(in_fields(with_nonce("nonce-0001"), device())) == "device-1");
+  CHECK(claimant(in_fields(with_nonce("nonce-0002"), device())) == "device-1");
+  CHECK(claimant(in_url({}, device())) == "device-1");
+  CHECK(claimant(in_fields({}, make_key(crypto::Algorithm::EdDSA, "stranger"))) == "stranger");
+  CHECK(claimant({}).empty());
+  CHECK(claimant({"Signature: sallyport=:AA==:\r\n"}).empty());
+}
+
 TEST_CASE("signed request: nothing of it reaches the backend") {
   const TemporaryFile file(usual_file());
   http::Strip strip;
