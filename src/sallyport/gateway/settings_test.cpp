@@ -199,7 +199,7 @@ TEST_SUITE("settings") {
     check_problem(asked("{ form: path, client_field: \"a b\" }"), 5, "listen[1].authorize.client_field", "header");
     check_problem(asked("{ form: path, trusted: [10.0.0.1/8] }"), 5, "listen[1].authorize.trusted[0]", "10.0.0.1/8");
     check_problem(asked("{ form: path, trusted: [] }"), 5, "listen[1].authorize.trusted", "1");
-    check_problem(with("0.0.0.0:8443", "0.0.0.0:8443\n    http2: true\n    authorize: { form: path }"), 4,
+    check_problem(with("0.0.0.0:8443", "0.0.0.0:8443\n    http2: true\n    authorize: { form: path }"), 3,
                   "listen[0].http2", "HTTP/1.1");
   }
 
