@@ -151,9 +151,9 @@ TEST_CASE("chain: renewal is by the same mechanism, for the same subject of the 
 TEST_CASE("chain: what all of its mechanisms take is stripped, once") {
   Route route;
   const http::Strip strip = Chain({route.jwt, route.opaque, route.anonymous}).strip();
-  CHECK(strip.headers == std::vector<std::string>{"Authorization"});
+  CHECK(strip.headers == std::vector<std::string>{"Authorization", "DPoP"});
   CHECK(strip.cookies == std::vector<std::string>{"at"});
-  CHECK(strip.subprotocol_prefixes == std::vector<std::string>{"bearer."});
+  CHECK(strip.subprotocol_prefixes == std::vector<std::string>{"bearer.", "dpop."});
 }
 
 // Says what it was told to say, of whatever it is asked.

@@ -8,7 +8,8 @@
 namespace sallyport::auth {
 namespace {
 
-constexpr std::string_view scheme = "bearer";
+constexpr std::string_view bearer_scheme = "bearer";
+constexpr std::string_view dpop_scheme = "dpop";
 
 bool starts_ignoring_case(std::string_view text, std::string_view start) {
   return text.size() >= start.size() && http::equal_ignoring_case(text.substr(0, start.size()), start);
@@ -25,7 +26,7 @@ bool is_token_text(std::string_view text) {
 // Gathers what the places hold: at most one may be left in the end.
 class Finding {
  public:
-  Result<void> take(std::string_view text, TokenPlace place) {
+  Result<void> take(std::string_view text, TokenPlace place, TokenScheme scheme = TokenScheme::bearer) {
     if (found_) return Error{Reason::credential_ambiguous, "a token in the " + where(place) + " and another"};
     if (text.empty()) return Error{Reason::credential_invalid, "an empty token in the " + where(place)};
     if (text.size() > max_token_size) {
@@ -35,7 +36,7 @@ class Finding {
     if (!is_token_text(text)) {
       return Error{Reason::credential_invalid, "a byte that no token holds in the one in the " + where(place)};
     }
-    found_.emplace(PresentedToken{Secret(std::string(text)), place});
+    found_.emplace(PresentedToken{Secret(std::string(text)), place, scheme});
     return {};
   }
   std::optional<PresentedToken> done() && { return std::move(found_); }
@@ -59,15 +60,24 @@ class Finding {
   std::optional<PresentedToken> found_;
 };
 
-Result<void> look_in_header(const http::Headers& headers, Finding& finding) {
+// What stands behind `scheme` in an Authorization line; nothing when the line is of another.
+std::optional<std::string_view> behind_scheme(std::string_view line, std::string_view scheme) {
+  if (!starts_ignoring_case(line, scheme)) return std::nullopt;
+  const std::string_view rest = line.substr(scheme.size());
+  if (!rest.empty() && http::is_token_char(rest.front())) return std::nullopt;  // the start of another scheme's name
+  return rest.starts_with(' ') ? rest.substr(1) : rest;
+}
+
+Result<void> look_in_header(const http::Headers& headers, TokenSchemes schemes, Finding& finding) {
   const auto lines = headers.find_all("authorization");
   if (lines.empty()) return {};
   if (lines.size() > 1) return Error{Reason::credential_ambiguous, "more than one Authorization line"};
   const std::string_view line = lines.front();
-  if (!starts_ignoring_case(line, scheme)) return {};
-  const std::string_view rest = line.substr(scheme.size());
-  if (!rest.empty() && http::is_token_char(rest.front())) return {};  // the start of another scheme's name
-  return finding.take(rest.starts_with(' ') ? rest.substr(1) : rest, TokenPlace::header);
+  if (const auto token = behind_scheme(line, bearer_scheme)) return finding.take(*token, TokenPlace::header);
+  if (schemes == TokenSchemes::bearer) return {};
+  if (const auto token = behind_scheme(line, dpop_scheme))
+    return finding.take(*token, TokenPlace::header, TokenScheme::dpop);
+  return {};
 }
 
 Result<void> look_in_subprotocols(std::span<const std::string> offered, Finding& finding) {
@@ -95,10 +105,10 @@ Result<void> look_in_query(const http::Query& query, const std::string& name, Fi
   return finding.take(*value, TokenPlace::query);
 }
 
-Result<void> look_at(const TokenSource& source, const Evidence& evidence, Finding& finding) {
+Result<void> look_at(const TokenSource& source, const Evidence& evidence, TokenSchemes schemes, Finding& finding) {
   switch (source.place) {
     case TokenPlace::header:
-      return look_in_header(evidence.request->headers(), finding);
+      return look_in_header(evidence.request->headers(), schemes, finding);
     case TokenPlace::subprotocol:
       return look_in_subprotocols(evidence.subprotocols, finding);
     case TokenPlace::cookie:
@@ -173,12 +183,15 @@ std::string show(const TokenSource& source) {
   return {};
 }
 
-Result<std::optional<PresentedToken>> find_token(const Evidence& evidence, std::span<const TokenSource> sources) {
+Result<std::optional<PresentedToken>> find_token(const Evidence& evidence, std::span<const TokenSource> sources,
+                                                 TokenSchemes schemes) {
   Finding finding;
   if (evidence.in_band) {
-    TRY_OK(finding.take(*evidence.in_band, TokenPlace::in_band));
+    const bool proofs = schemes == TokenSchemes::bearer_or_dpop;
+    const std::string_view text = proofs ? evidence.in_band->substr(0, evidence.in_band->find(' ')) : *evidence.in_band;
+    TRY_OK(finding.take(text, TokenPlace::in_band));
   } else if (evidence.request) {
-    for (const TokenSource& source : sources) TRY_OK(look_at(source, evidence, finding));
+    for (const TokenSource& source : sources) TRY_OK(look_at(source, evidence, schemes, finding));
   }
   return std::move(finding).done();
 }

@@ -63,19 +63,30 @@ enum class TokenForms : std::uint8_t {
 /// Trust: `token` is hostile.
 bool is_among(std::string_view token, TokenForms forms);
 
+/// What an Authorization line says of the token in it; `bearer` in every other place.
+enum class TokenScheme : std::uint8_t {
+  bearer,
+  dpop,  ///< a proof of possession comes with it (RFC 9449 §7.1)
+};
+/// The schemes that a mechanism takes. One that knows no proofs must not take tokens that promise one.
+enum class TokenSchemes : std::uint8_t { bearer, bearer_or_dpop };
+
 struct PresentedToken {
   Secret token;  ///< hostile; 1 to max_token_size bytes of the `b64token` alphabet (RFC 6750 §2.1)
   TokenPlace place = TokenPlace::header;
+  TokenScheme scheme = TokenScheme::bearer;
 };
 
 /// The one token in `evidence`: the one that came in band, or else the one at one of `sources`. Nothing when none is there.
-/// An Authorization line of another scheme holds no token.
+/// An Authorization line of another scheme than `schemes` holds no token. Where proofs are taken, one may stand behind a token that came in
+/// band, a space between.
 /// Trust:  `evidence` is hostile.
 /// Errors: `credential.ambiguous` when there is more than one, in one place or in several, even if they are equal, and for two
 ///         Authorization lines of whatever scheme; `origin.missing` for one in a cookie without an Origin; `credential.invalid` for
 ///         one that is empty, too long or holds a byte that no token holds.
 /// Spec:   RFC 6750 §2; stricter: one space after `Bearer`; the alphabet of §2.1 holds in every place.
-Result<std::optional<PresentedToken>> find_token(const Evidence& evidence, std::span<const TokenSource> sources);
+Result<std::optional<PresentedToken>> find_token(const Evidence& evidence, std::span<const TokenSource> sources,
+                                                 TokenSchemes schemes = TokenSchemes::bearer);
 
 /// Has `sources` taken out of what the backend sees.
 void add_to(http::Strip& strip, std::span<const TokenSource> sources);

@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "sallyport/auth/opaque/opaque_token.h"
-#include "sallyport/auth/token.h"
+#include "sallyport/auth/sender_constraint.h"
 #include "sallyport/auth/within.h"
 #include "sallyport/base/encoding.h"
 #include "sallyport/gateway/endpoints.h"
@@ -29,11 +29,10 @@ class OpenGauge {
   metric::Gauge& gauge_;
 };
 
-// `bearer.<token>` is never echoed: it would put the token into logs of answers.
+// `bearer.<token>` and its like are never echoed: it would put the token into logs of answers.
 std::optional<std::string> first_plain_subprotocol(const http::Upgrade& upgrade) {
   for (const std::string& offered : upgrade.subprotocols()) {
-    const std::string_view start = std::string_view(offered).substr(0, auth::token_subprotocol_prefix.size());
-    if (!http::equal_ignoring_case(start, auth::token_subprotocol_prefix)) return offered;
+    if (!auth::is_credential_subprotocol(offered)) return offered;
   }
   return std::nullopt;
 }

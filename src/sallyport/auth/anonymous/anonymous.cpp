@@ -12,7 +12,7 @@ AnonymousAuthenticator::AnonymousAuthenticator(AnonymousConfig config, std::span
 }
 
 net::Task<Verdict> AnonymousAuthenticator::authenticate(const Evidence& evidence, Here& here, net::Deadline) const {
-  Result<std::optional<PresentedToken>> found = find_token(evidence, watched_);
+  Result<std::optional<PresentedToken>> found = find_token(evidence, watched_, TokenSchemes::bearer_or_dpop);
   if (!found) co_return Verdict::refuse(std::move(found).error());
   if (*found)
     co_return Verdict::refuse(Error{Reason::credential_invalid, "a token that no mechanism of the route takes"});

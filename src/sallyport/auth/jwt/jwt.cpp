@@ -63,9 +63,10 @@ class Trial {
 
   // What was proved before by the same keys, as long as its time is not over. One whose time is over is judged in full, so that a
   // refusal takes no less time for a token that was good once.
-  std::optional<Verdict> recall(const KeySource::Snapshot& keys) const {
+  std::optional<Verdict> recall(const KeySource::Snapshot& keys, Confirmation& out) const {
     const auto known = issuer_.verified->find(hash_, keys);
     if (!known || !jose::check_validity(known->validity, issuer_.policy, now_)) return std::nullopt;
+    out = known->confirmation;
     return Verdict::accept(std::shared_ptr<const Proven>(known, &known->proven));
   }
 
@@ -73,20 +74,21 @@ class Trial {
     return jose::verify_jwt(token_, keys, issuer_.policy, now_);
   }
 
-  Verdict conclude(jose::JwtVerdict verdict, const KeySource::Snapshot& keys) const {
+  // `out` is what the token says of whom it is bound to.
+  Verdict conclude(jose::JwtVerdict verdict, const KeySource::Snapshot& keys, Confirmation& out) const {
     if (!verdict.claims) return Verdict::refuse(std::move(verdict.claims).error());
+    Result<Confirmation> confirmation = parse_confirmation(verdict.claims->payload);
+    if (!confirmation) return Verdict::refuse(std::move(confirmation).error());
+    out = *confirmation;
     const jose::Validity validity = *verdict.claims;
-    // Whoever shows it proves nothing: it is good only beside a proof of the key that it names (RFC 7800, RFC 8705, RFC 9449).
-    if (verdict.claims->payload.find("cnf"))
-      return Verdict::refuse(
-          Error{Reason::credential_invalid, "the token is bound to a key, of which there is no proof"});
     json::Value kept = keep_claims(verdict.claims->payload, issuer_.kept_claims);
     Result<Proven> proven = make_proven(std::move(*verdict.claims), issuer_.claims);
     if (proven) proven->claims = std::move(kept);
     if (!proven) return Verdict::refuse(std::move(proven).error());
     proven->token_hash = hex_encode(hash_);
     proven->grounds = std::make_shared<SigningKeyOf>(std::shared_ptr<const jose::Jwk>(keys, verdict.key));
-    const auto token = std::make_shared<const VerifiedTokens::Token>(validity, std::move(*proven));
+    const auto token =
+        std::make_shared<const VerifiedTokens::Token>(validity, std::move(*proven), std::move(*confirmation));
     issuer_.verified->add(hash_, keys, token);
     return Verdict::accept(std::shared_ptr<const Proven>(token, &token->proven));
   }
@@ -101,18 +103,34 @@ class Trial {
 }  // namespace
 
 net::Task<Verdict> JwtAuthenticator::authenticate(const Evidence& evidence, Here& here, net::Deadline deadline) const {
-  Result<std::optional<PresentedToken>> found = find_token(evidence, sources_);
+  Result<std::optional<PresentedToken>> found = find_token(evidence, sources_, TokenSchemes::bearer_or_dpop);
   if (!found) co_return Verdict::refuse(std::move(found).error());
   if (!*found || !is_among((*found)->token.reveal(), tokens_)) co_return Verdict::not_mine();
-  const Secret token = std::move((*found)->token);
+  const PresentedToken token = std::move(**found);
 
+  Confirmation confirmation;
+  Verdict verdict = co_await judge(token, here, deadline, confirmation);
+  if (!verdict.identity()) co_return verdict;
+  if (confirmation.empty() && sender_constraint_ == SenderConstraint::required) {
+    co_return Verdict::refuse(
+        Error{Reason::credential_invalid, "the token is bound to nobody, and the route takes no bearer tokens"});
+  }
+  // After the token itself, so that nobody but its holder can have anything remembered.
+  const Result<void> proved = co_await prove_sender(confirmation, token, evidence, sources_, dpop_, here, deadline);
+  if (!proved.ok()) co_return Verdict::refuse(proved.error());
+  co_return verdict;
+}
+
+net::Task<Verdict> JwtAuthenticator::judge(const PresentedToken& presented, Here& here, net::Deadline deadline,
+                                           Confirmation& out) const {
+  const std::string_view token = presented.token.reveal();
   const KeySource::Snapshot keys = issuer_->keys->snapshot();
   std::optional<jose::JwtVerdict> verdict;
   if (keys) {
-    const Trial trial(*issuer_, token.reveal(), here.loop.wall());
-    if (auto known = trial.recall(keys)) co_return std::move(*known);
+    const Trial trial(*issuer_, token, here.loop.wall());
+    if (auto known = trial.recall(keys, out)) co_return std::move(*known);
     verdict.emplace(trial.judge(*keys));
-    if (verdict->lookup != jose::KeyLookup::unknown_kid) co_return trial.conclude(std::move(*verdict), keys);
+    if (verdict->lookup != jose::KeyLookup::unknown_kid) co_return trial.conclude(std::move(*verdict), keys, out);
   }
   // The issuer may have changed its keys since they were read.
   auto newer = co_await issuer_->keys->newer_than(keys, here.loop, deadline);
@@ -120,9 +138,9 @@ net::Task<Verdict> JwtAuthenticator::authenticate(const Evidence& evidence, Here
   if (!*newer) {
     co_return Verdict::refuse(Error{Reason::keys_unavailable, "issuer '" + issuer_->name + "' has no keys yet"});
   }
-  const Trial trial(*issuer_, token.reveal(), here.loop.wall());
+  const Trial trial(*issuer_, token, here.loop.wall());
   if (!verdict || *newer != keys) verdict.emplace(trial.judge(**newer));
-  co_return trial.conclude(std::move(*verdict), *newer);
+  co_return trial.conclude(std::move(*verdict), *newer, out);
 }
 
 net::Task<std::vector<Verdict>> JwtAuthenticator::recheck(std::vector<Identity> present, Here&, net::Deadline) const {
@@ -152,14 +170,16 @@ Result<std::shared_ptr<const Authenticator>> make_authenticator(const JwtConfig&
   const auto issuer =
       std::find_if(issuers.begin(), issuers.end(), [&](const auto& one) { return one->name == config.issuer; });
   if (issuer == issuers.end()) return Error{Reason::config_invalid, "no issuer is called '" + config.issuer + "'"};
-  return std::shared_ptr<const Authenticator>(std::make_shared<JwtAuthenticator>(*issuer, std::move(sources), tokens));
+  return std::shared_ptr<const Authenticator>(
+      std::make_shared<JwtAuthenticator>(*issuer, std::move(sources), tokens, config.sender_constraint, config.dpop));
 }
 
 config::Plug jwt_plug() {
   return {"jwt",
           config::Maturity::preview,
           config::Posture::hostile_clients,
-          {"RFC 6750", "RFC 7515", "RFC 7517", "RFC 7518", "RFC 7519", "RFC 8037", "RFC 8725", "RFC 9068"},
+          {"RFC 6750", "RFC 7515", "RFC 7517", "RFC 7518", "RFC 7519", "RFC 7800", "RFC 8037", "RFC 8705", "RFC 8725",
+           "RFC 9068", "RFC 9449"},
           jwt_schema()};
 }
 

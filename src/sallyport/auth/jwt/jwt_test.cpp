@@ -102,7 +102,7 @@ TEST_CASE("jwt: the same token by every way") {
 
   http::Strip strip;
   authenticator.add_to(strip);
-  CHECK(strip.headers.size() + strip.subprotocol_prefixes.size() + strip.cookies.size() + strip.parameters.size() == 4);
+  CHECK(strip.headers.size() + strip.subprotocol_prefixes.size() + strip.cookies.size() + strip.parameters.size() == 6);
 }
 
 TEST_CASE("jwt: each reason and its neighbour") {

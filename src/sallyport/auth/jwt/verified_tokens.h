@@ -8,6 +8,7 @@
 
 #include "sallyport/auth/identity.h"
 #include "sallyport/auth/jwt/keys.h"
+#include "sallyport/auth/sender_constraint.h"
 #include "sallyport/crypto/digest.h"
 #include "sallyport/jose/jwt.h"
 
@@ -22,6 +23,7 @@ class VerifiedTokens {
   struct Token {
     jose::Validity validity;
     Proven proven;
+    Confirmation confirmation = {};  ///< to be proved each time that the token is shown
   };
 
   /// Units: `most` tokens are kept; 0: none.
