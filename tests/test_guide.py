@@ -94,6 +94,7 @@ ISSUER = {
 # How the files are made that a configuration shown names.
 MADE_BY = {
     "devices.json": "sallyport keys new --client sensor-17 --clients devices.json --out sensor-17.jwks",
+    "otp.json": """umask 077; echo '{"secrets": [{"subject": "alice", "secret": "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"}]}' > otp.json""",
     "token-keys.jwks": "sallyport keys new --out token-keys.jwks",
     "app.secret": "openssl rand -hex 32 > app.secret; chmod 600 app.secret",
 }

@@ -73,8 +73,8 @@ TEST_CASE("bound tokens: the contract, with proofs") {
   const Owner thief;
   const std::string token = maker.token(clock.wall(), owner.binding());
   AuthenticatorContract contract;
-  contract.authenticator =
-      std::make_shared<JwtAuthenticator>(testing::make_issuer(maker, control), everywhere, SenderConstraint::required);
+  contract.authenticator = std::make_shared<JwtAuthenticator>(testing::make_issuer(maker, control), everywhere,
+                                                              TokenForms::any, SenderConstraint::required);
   contract.good = with_proof(token, owner.proof(token));
   contract.uses = AuthenticatorContract::Uses::once;
   contract.store = AuthenticatorContract::Store::needed;
@@ -185,10 +185,10 @@ TEST_CASE("bound tokens: a token that is bound to nobody promises no proof") {
   CHECK(stage.judge(testing::with_bearer(bearer)) == "accept");
   CHECK(stage.judge(with_proof(bearer, stage.owner.proof(bearer), "Bearer")) == "accept");
   CHECK(stage.judge(with_proof(bearer, stage.owner.proof(bearer))) == "credential.invalid");
-  const JwtAuthenticator strict(stage.issuer, everywhere, SenderConstraint::required);
+  const JwtAuthenticator strict(stage.issuer, everywhere, TokenForms::any, SenderConstraint::required);
   CHECK(name_of(stage.scene.judge(strict, testing::with_bearer(bearer))) == "credential.invalid");
   // Mechanisms that know no proofs do not take what promises one.
-  const auto opaque = make_authenticator(OpaqueConfig{}).value();
+  const auto opaque = make_authenticator(OpaqueConfig{}, "chat").value();
   CHECK(name_of(stage.scene.judge(*opaque, {"Authorization: DPoP spt_x\r\n"})) == "not_mine");
 }
 

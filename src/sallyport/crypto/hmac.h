@@ -31,7 +31,8 @@ class HmacKey {
 
 Sha256 hmac_sha256(Bytes key, Bytes data);
 
-/// For applications whose cookies are signed so: HMAC asks less of its hash than a signature does. For nothing of our own.
+/// For applications whose cookies are signed so, and for the codes of authenticator apps (RFC 6238): HMAC asks less of its hash than a
+/// signature does. For nothing of our own.
 std::array<Byte, 20> hmac_sha1(Bytes key, Bytes data);
 
 }  // namespace sallyport::crypto

@@ -10,6 +10,7 @@
 #include "sallyport/auth/session/session.h"
 #include "sallyport/auth/signed_request/signed_request.h"
 #include "sallyport/auth/ticket/ticket.h"
+#include "sallyport/auth/totp/totp.h"
 #include "sallyport/protocol/json/json.h"
 #include "sallyport/store/memory/config.h"
 #include "sallyport/store/memory/memory_backend.h"
@@ -64,6 +65,7 @@ Result<std::shared_ptr<const auth::Authenticator>> make_authenticator(const conf
     return auth::make_authenticator(*ticket, around.route.name);
   if (const auto* signed_request = choice.get<auth::SignedRequestConfig>())
     return auth::make_authenticator(*signed_request);
+  if (const auto* totp = choice.get<auth::TotpConfig>()) return auth::make_authenticator(*totp);
   if (const auto* session = choice.get<auth::SessionConfig>())
     return auth::make_authenticator(*session, around.environment, around.route.require.claim_names());
   if (const auto* mtls = choice.get<auth::MtlsConfig>()) return auth::make_authenticator(*mtls, around.authorities);
@@ -76,9 +78,9 @@ Result<std::shared_ptr<const auth::Authenticator>> make_authenticator(const conf
 
 const std::vector<config::Plug>& authenticator_plugs() {
   static const std::vector<config::Plug> plugs = {
-      auth::jwt_plug(),     auth::opaque_plug(),  auth::introspection_plug(),
-      auth::callout_plug(), auth::session_plug(), auth::signed_request_plug(),
-      auth::ticket_plug(),  auth::mtls_plug(),    auth::anonymous_plug(),
+      auth::jwt_plug(),     auth::opaque_plug(),         auth::introspection_plug(), auth::callout_plug(),
+      auth::session_plug(), auth::signed_request_plug(), auth::totp_plug(),          auth::ticket_plug(),
+      auth::mtls_plug(),    auth::anonymous_plug(),
   };
   return plugs;
 }

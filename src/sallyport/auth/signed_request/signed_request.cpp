@@ -275,6 +275,7 @@ net::Task<Verdict> SignedRequestAuthenticator::authenticate(const Evidence& evid
   proven.authenticated_at = judged->created;
   proven.issued_at = judged->created;
   proven.watch_key = judged->key.kid;
+  proven.token_id = judged->key.kid;
   co_return Verdict::accept(std::move(proven));
 }
 

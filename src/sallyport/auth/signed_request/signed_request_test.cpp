@@ -157,6 +157,7 @@ TEST_CASE("signed request: the client becomes the identity") {
   CHECK(proven.roles == std::vector<std::string>{"sensor"});
   CHECK(proven.amr == std::vector<std::string>{"pop"});
   CHECK(proven.watch_key == "device-1");
+  CHECK(proven.token_id == "device-1");
   CHECK(proven.issued_at == start);
   CHECK(proven.authenticated_at == start);
   CHECK(proven.expires_at == start + 12h);
