@@ -135,6 +135,13 @@ net::Task<Result<Identity>> Chain::authenticate(const Evidence& evidence, Here& 
     Verdict verdict = co_await step.authenticate(evidence, here, deadline);
     if (verdict.is_not_mine()) continue;
     CO_TRY(Identity identity, std::move(verdict).take());
+    if (identity->mechanism != step.name()) {
+      // A ticket: somebody else has proved it, some time ago, and is asked whether it still holds.
+      std::vector<Identity> earlier{identity};
+      auto asking = recheck(identity->mechanism, std::move(earlier), here, deadline);
+      std::vector<Result<Identity>> again = co_await asking;
+      co_return std::move(again.front());
+    }
     co_return requirements_.check(std::move(identity), here.loop.wall());
   }
   co_return Error{Reason::credential_missing, "no credential presented"};

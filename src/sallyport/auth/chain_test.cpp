@@ -250,6 +250,22 @@ TEST_CASE("chain: a part that is missing or bad refuses the whole") {
   CHECK(judged(Chain(steps, {})) == "credential.missing");
 }
 
+TEST_CASE("chain: what another mechanism has proved before is asked about again") {
+  FakeClock clock;
+  Scene scene(clock);
+  const auto ticket_of = [&](const std::string& mechanism) {
+    return std::make_shared<Told>("ticket", Verdict::accept(part(mechanism, "alice", clock.wall() + 1h)));
+  };
+  const auto judged = [&](std::shared_ptr<const Authenticator> source) {
+    return std::string(name_of(scene.judge(Chain({ticket_of("session"), std::move(source)}), {})));
+  };
+  CHECK(judged(accepting(part("session", "alice", clock.wall() + 1h))) == "accept");
+  CHECK(judged(refusing("session", Reason::credential_revoked)) == "credential.revoked");
+  CHECK(judged(refusing("session", Reason::store_unavailable)) == "store.unavailable");
+  CHECK(judged(accepting(part("other", "alice", clock.wall() + 1h))) == "credential.invalid");
+  CHECK(name_of(scene.judge(Chain({ticket_of("ticket")}), {})) == "accept");
+}
+
 TEST_CASE("chain: a part sees what the first has proved") {
   FakeClock clock;
   Scene scene(clock);

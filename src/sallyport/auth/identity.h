@@ -34,6 +34,8 @@ struct Proven {
   std::string acr;
   std::optional<WallTime> authenticated_at;  ///< `auth_time`
   std::optional<WallTime> issued_at;
+  bool key_bound =
+      false;              ///< whoever shows the credential has to prove a key beside it, so nothing less may come of it
   WallTime expires_at{};  ///< the credential is good until here, leeway not included
   json::Value claims;     ///< further facts by name, an object or null; texts in it were not checked
   std::string watch_key;  ///< what the mechanism's watch calls it; empty: not watched. Never a credential

@@ -5,6 +5,7 @@
 #include "sallyport/auth/jwt/jwt.h"
 #include "sallyport/auth/opaque/opaque_token.h"
 #include "sallyport/auth/text.h"
+#include "sallyport/auth/ticket/ticket.h"
 #include "sallyport/auth/token_service/token_service.h"
 #include "sallyport/auth/within.h"
 #include "sallyport/base/encoding.h"
@@ -259,6 +260,9 @@ net::Task<Result<http::Response>> issue_by_route(Call& call, Keep keep) {
   // Else an access token would beget the next one, for ever.
   if (identity->issuer == config.issuer)
     co_return refuse(call, invalid_grant({Reason::credential_invalid, "a token of this service is no login"}));
+  if (identity->key_bound)
+    co_return refuse(
+        call, invalid_grant({Reason::credential_invalid, "a token that is bound to a key gives none that is not"}));
   TokenFamily family;
   family.credential = *identity;
   family.refreshed = can_be_refreshed(identity);
@@ -279,6 +283,9 @@ net::Task<Result<http::Response>> issue_by_route(Call& call, Keep keep) {
   Result<std::vector<std::string>> scopes = TokenService::check_scopes(wanted_scope(call), identity->scopes);
   if (!scopes.ok()) co_return refuse(call, {"invalid_scope", scopes.error()});
   family.proven.scopes = *std::move(scopes);
+  if (keep == Keep::cookie) {
+    CO_TRY(family.origin, auth::origin_text(call.request.headers()));
+  }
   auth::Here here = call.arrival.shard.here();
   auto beginning = service_of(call)->begin(std::move(family), here, auth_deadline(call.arrival));
   CO_TRY(const IssuedTokens tokens, co_await beginning);
@@ -302,6 +309,14 @@ net::Task<Result<http::Response>> refresh(Call& call, const std::optional<TokenC
     return revocations.check(identity, {});
   };
   auth::Here here = call.arrival.shard.here();
+  if (keep == Keep::cookie) {
+    // Browsers send the cookie for pages of every route of the host; it is for those that logged in with it.
+    auto finding = service_of(call)->find_family(*token, here, auth_deadline(call.arrival));
+    CO_TRY(const std::optional<auth::TokenFamily> family, co_await finding);
+    CO_TRY(const std::string origin, auth::origin_text(call.request.headers()));
+    if (family && family->origin != origin)
+      co_return Error{Reason::origin_not_allowed, "a refresh token in a cookie, used by another page than logged in"};
+  }
   auto refreshing =
       service_of(call)->refresh(*std::move(token), client ? client->id : std::string(), std::string(wanted_scope(call)),
                                 std::move(check), here, auth_deadline(call.arrival));

@@ -115,11 +115,12 @@ net::Task<Result<auth::Identity>> Tunnel::prove(const auth::Evidence& evidence) 
   co_return identity;
 }
 
-// Only what time and revocation alone can end is exchanged: nobody would ask the source of anything else again. Behind the limits of
+// Only what time and revocation alone can end is exchanged, since nobody would ask the source of anything else again, and only what is
+// good for whoever has it, like what it is exchanged for. Behind the limits of
 // connections, since it writes a row.
 net::Task<Result<void>> Tunnel::exchange(Session& session) {
   const auth::Identity proven = session.identity();
-  if (proven->mechanism != "jwt") co_return Result<void>();
+  if (proven->mechanism != "jwt" || proven->key_bound) co_return Result<void>();
   auth::MintedToken minted = auth::mint_token(shard_.random);
   store::TokenRow row;
   row.hash = minted.hash;

@@ -86,6 +86,7 @@ class Trial {
     if (proven) proven->claims = std::move(kept);
     if (!proven) return Verdict::refuse(std::move(proven).error());
     proven->token_hash = hex_encode(hash_);
+    proven->key_bound = !confirmation->empty();
     proven->grounds = std::make_shared<SigningKeyOf>(std::shared_ptr<const jose::Jwk>(keys, verdict.key));
     const auto token =
         std::make_shared<const VerifiedTokens::Token>(validity, std::move(*proven), std::move(*confirmation));

@@ -21,7 +21,7 @@ std::string id_of(const store::TokenHash& hash) { return hex_encode(Bytes(hash).
 
 std::string row_text(const std::string& route, const TicketBounds& bounds, bool bind_address, bool whole,
                      const Proven& proven) {
-  json::Object row{{"route", route}, {"origin", bounds.origin}, {"whole", whole}};
+  json::Object row{{"route", route}, {"origin", bounds.origin}, {"whole", whole}, {"joined", !proven.parts.empty()}};
   if (bind_address) row.emplace_back("network", bounds.network);
   row.emplace_back("proven", carried_text(proven));
   return json::dump(std::move(row));
@@ -31,7 +31,8 @@ struct Row {
   std::string route;
   std::string origin;
   std::optional<std::string> network;
-  bool whole;  // nothing of the identity stayed behind
+  bool whole;   // nothing of the identity stayed behind
+  bool joined;  // several mechanisms proved it
   Proven proven;
 };
 
@@ -44,7 +45,9 @@ Result<Row> read_row(std::string_view text) {
   const std::string* proven = read->find_string("proven");
   const json::Value* whole = read->find("whole");
   if (!route || !origin || !proven || !whole || !whole->boolean()) return unsound;
-  Row row{*route, *origin, std::nullopt, *whole->boolean(), {}};
+  const json::Value* joined = read->find("joined");
+  if (!joined || !joined->boolean()) return unsound;
+  Row row{*route, *origin, std::nullopt, *whole->boolean(), *joined->boolean(), {}};
   if (const json::Value* network = read->find("network")) {
     if (!network->string()) return unsound;
     row.network = *network->string();
@@ -138,6 +141,9 @@ net::Task<Result<Identity>> TicketAuthenticator::redeem(const Evidence& evidence
   if (row.proven.expires_at <= now)
     co_return Error{Reason::credential_expired, "the credential behind ticket " + id + " has expired"};
   if (kept) co_return *std::move(kept);
+  // The handles of its parts stayed behind, and no revocation of one of them would find what came of it.
+  if (row.joined)
+    co_return Error{Reason::credential_invalid, "ticket " + id + " is good at the instance that gave it only"};
   if (!row.whole) {
     row.proven.mechanism = mechanism();
     row.proven.watch_key.clear();

@@ -37,6 +37,7 @@ std::string family_text(const TokenFamily& family) {
   json::Object row{{"client_id", family.client_id},
                    {"proven", carried_text(family.proven)},
                    {"ends_at", to_unix_ms(family.ends_at)}};
+  if (!family.origin.empty()) row.emplace_back("origin", family.origin);
   if (family.credential) row.emplace_back("credential", carried_text(*family.credential));
   return json::dump(std::move(row));
 }
@@ -54,6 +55,7 @@ Result<TokenFamily> read_family_text(std::string id, std::string_view text) {
   family.client_id = *client_id;
   TRY(family.proven, parse_carried(*proven));
   family.ends_at = WallTime(std::chrono::milliseconds(*ends_at->integer()));
+  if (const std::string* origin = read->find_string("origin")) family.origin = *origin;
   if (const std::string* credential = read->find_string("credential")) {
     TRY(family.credential, parse_carried(*credential));
   }
@@ -200,6 +202,7 @@ net::Task<Result<IssuedTokens>> TokenService::begin(TokenFamily family, Here& he
   if (family.ends_at <= now + std::chrono::seconds(1))
     co_return Error{Reason::credential_expired, "the credential has expired, or is about to"};
   family.proven.expires_at = family.ends_at;
+  family.proven.issued_at = now;  // a revocation of what was issued before some time ends logins that began before it
   IssuedTokens tokens = sign(family.proven, family.client_id, family.proven.scopes, family.ends_at, here);
   if (!family.refreshed || family.ends_at <= now + config_.lifetime) co_return std::move(tokens);
   auto putting = here.store.put_once("family:" + family.id, family_text(family), family.ends_at);
@@ -273,6 +276,9 @@ net::Task<TokenService::Refreshed> TokenService::refresh(std::string token, std:
   if (row->idle_at <= now) co_return no({Reason::credential_expired, "the refresh token was not used for too long"});
   auto scopes = check_scopes(scope, (*family)->proven.scopes);
   if (!scopes.ok()) co_return no(scopes.error());
+  Proven own = (*family)->proven;
+  own.issuer = config_.issuer;
+  if (Result<void> held = check(own); !held.ok()) co_return no(held.error());
   if ((*family)->credential) {
     if (Result<void> held = check(*(*family)->credential); !held.ok()) co_return no(held.error());
   }

@@ -35,6 +35,8 @@ struct TokenFamily {
   /// The identity of the credential that stood for the login; nothing when an application named the user. Its revocation ends the
   /// family.
   std::optional<Proven> credential;
+  std::string
+      origin;  ///< of the page whose refresh token is in a cookie, which no other page may use; empty: it is in none
   bool refreshed = true;  ///< false: there is an access token and nothing after it
 };
 
