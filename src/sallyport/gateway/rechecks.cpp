@@ -10,6 +10,11 @@ Rechecks::Rechecks(Shard& shard) : shard_(shard), wake_(shard.loop()), timer_(wa
 
 void Rechecks::start() { shard_.loop().spawn(run()); }
 
+void Rechecks::reconsider() {
+  for (auto& [route, turn] : turns_) turn.due = shard_.loop().now();
+  wake_.raise(1);
+}
+
 net::Task<void> Rechecks::run() {
   net::Loop& loop = shard_.loop();
   for (;;) {

@@ -21,8 +21,8 @@ class Rechecks {
 
   /// Asks as long as the loop lives.
   void start();
-  /// The configuration has changed.
-  void reconsider() { wake_.raise(1); }
+  /// The configuration has changed: all are asked about at once, by what is in force now.
+  void reconsider();
   /// Asks at once about those that `mechanism` calls `watch_key`; empty: about all of that mechanism.
   void ask(std::string_view mechanism, std::string_view watch_key);
 

@@ -87,9 +87,18 @@ MtlsAuthenticator::MtlsAuthenticator(std::vector<NameRule> names, std::vector<cr
       max_lifetime_(max_lifetime),
       authorities_(std::move(authorities)) {}
 
+// It was verified when the connection began, which over HTTP/2 may be hours and a reload ago: by authorities that may not be asked now.
+Result<void> MtlsAuthenticator::verify_now(const crypto::ClientCertificate& certificate, WallTime now) const {
+  const auto verified_it = [&](const auto& one) { return one.get() == &certificate.authorities(); };
+  if (std::ranges::any_of(authorities_, verified_it)) return certificate.verify_again(now);
+  const auto vouches = [&](const auto& one) { return certificate.verify_by(*one, now).ok(); };
+  if (std::ranges::any_of(authorities_, vouches)) return {};
+  return Error{Reason::credential_invalid,
+               "certificate of " + certificate->subject + ": no authority that is asked now vouches for it"};
+}
+
 Result<Proven> MtlsAuthenticator::judge(const crypto::ClientCertificate& certificate, WallTime now) const {
-  // It was verified when the connection began, which over HTTP/2 may be hours ago.
-  TRY_OK(certificate.verify_again(now));
+  TRY_OK(verify_now(certificate, now));
   const crypto::Certificate& facts = *certificate;
   const auto refuse = [&](std::string_view why) {
     return Error{Reason::credential_invalid, "certificate of " + facts.subject + ": " + std::string(why)};
@@ -140,18 +149,7 @@ net::Task<std::vector<Verdict>> MtlsAuthenticator::recheck(std::vector<Identity>
       verdicts.push_back(Verdict::refuse(Error{deadline.late, "not verified again in time"}));
       continue;
     }
-    const WallTime now = here.loop.wall();
-    const crypto::ClientCertificate& certificate = *grounds->certificate;
-    const bool known = std::ranges::any_of(
-        authorities_, [&](const auto& authorities) { return authorities.get() == &certificate.authorities(); });
-    Result<void> holds = Error{Reason::credential_invalid, "certificate of " + certificate->subject +
-                                                               ": no authority that is asked now vouches for it"};
-    if (known) {
-      holds = certificate.verify_again(now);
-    } else if (std::ranges::any_of(authorities_,
-                                   [&](const auto& other) { return certificate.verify_by(*other, now).ok(); })) {
-      holds = {};
-    }
+    Result<void> holds = verify_now(*grounds->certificate, here.loop.wall());
     verdicts.push_back(holds.ok() ? Verdict::accept(std::move(one)) : Verdict::refuse(std::move(holds).error()));
   }
   co_return verdicts;

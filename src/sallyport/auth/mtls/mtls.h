@@ -33,6 +33,7 @@ class MtlsAuthenticator final : public Authenticator {
   void add_to(http::Strip&) const override {}
 
  private:
+  Result<void> verify_now(const crypto::ClientCertificate& certificate, WallTime now) const;
   Result<Proven> judge(const crypto::ClientCertificate& certificate, WallTime now) const;
 
   std::vector<NameRule> names_;

@@ -74,7 +74,7 @@ net::Task<Verdict> TotpAuthenticator::authenticate(const Evidence& evidence, Her
         Error{Reason::credential_missing, "a one-time password, but not the credential of whom it is"});
   }
   const Identity owner = *evidence.proven;
-  net::Task<Result<void>> judging = judge(owner->subject, std::move(**found), here, deadline);
+  net::Task<Result<void>> judging = judge(owner->issuer, owner->subject, std::move(**found), here, deadline);
   const Result<void> judged = co_await judging;
   if (!judged.ok()) co_return Verdict::refuse(judged.error());
   Proven proven;
@@ -89,19 +89,19 @@ net::Task<Verdict> TotpAuthenticator::authenticate(const Evidence& evidence, Her
   co_return Verdict::accept(std::move(proven));
 }
 
-net::Task<Result<void>> TotpAuthenticator::judge(std::string subject, std::string code, Here& here,
+net::Task<Result<void>> TotpAuthenticator::judge(std::string issuer, std::string subject, std::string code, Here& here,
                                                  net::Deadline deadline) const {
   if (!is_code(code)) co_return invalid("no six to eight digits");
   const std::vector<CodeSecret>* secrets = secrets_->find(subject);
   if (!secrets) co_return invalid("the subject has no secret");
   // A place is taken before anything is compared, so that guesses made at the same time count like any others.
-  net::Task<Result<std::string>> entering = enter_attempt(subject, here, deadline);
+  net::Task<Result<std::string>> entering = enter_attempt(issuer + '\n' + subject, here, deadline);
   CO_TRY(const std::string place, co_await entering);
   const WallTime now = here.loop.wall();
   const std::optional<Match> match = match_of(*secrets, code, config_.drift, now);
   if (!match) co_return invalid("wrong, or too old");
   const WallTime until = from_unix_seconds((match->step + config_.drift + 1) * match->secret->period.count());
-  const std::string name = subject + '\n' + match->secret->name + '\n' + std::to_string(match->step);
+  const std::string name = issuer + '\n' + subject + '\n' + match->secret->name + '\n' + std::to_string(match->step);
   net::Task<Result<bool>> claiming = here.store.claim("totp:" + hash_of(name), until);
   CO_TRY(const bool first, co_await within(here.loop, std::move(claiming), deadline));
   if (!first) co_return Error{Reason::credential_replayed, "one-time password: used before"};

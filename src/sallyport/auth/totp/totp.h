@@ -32,7 +32,8 @@ class TotpAuthenticator final : public Authenticator {
 
  private:
   Result<std::optional<std::string>> find_code(const Evidence& evidence) const;
-  net::Task<Result<void>> judge(std::string subject, std::string code, Here& here, net::Deadline deadline) const;
+  net::Task<Result<void>> judge(std::string issuer, std::string subject, std::string code, Here& here,
+                                net::Deadline deadline) const;
   net::Task<Result<std::string>> enter_attempt(std::string subject, Here& here, net::Deadline deadline) const;
 
   const TotpConfig config_;
