@@ -7,6 +7,7 @@ import asyncio
 import base64
 import hashlib
 import hmac
+import itertools
 import json
 import os
 import time
@@ -216,7 +217,7 @@ class SignedRequest(Mechanism):
             file = world.folder / "matrix-clients.json"
             file.write_text(json.dumps({"clients": [{"name": f"device-{number}", "keys": [key]} for number, key in enumerate(keys)]}))
             file.chmod(0o600)
-            world.matrix_clients = iter(enumerate(keys))
+            world.matrix_clients = itertools.cycle(enumerate(keys))
 
     async def credential(self, world, gateway, path, state):
         number, key = next(world.matrix_clients)
