@@ -109,11 +109,12 @@ Result<JudgedProof> judge_proof(const Confirmation& confirmation, const Presente
   return JudgedProof{"dpop:" + hex_encode(crypto::sha256(bytes_of(name))), until};
 }
 
-Result<void> check_certificate(const Confirmation& confirmation, const Peer& peer) {
+Result<void> check_certificate(const Confirmation& confirmation, const Peer& peer, WallTime now) {
   if (!peer.certificate) return invalid("the token is bound to a certificate, and the client showed none");
   if (!same_text(base64url_encode((*peer.certificate)->thumbprint), confirmation.certificate))
     return invalid("the token is bound to another certificate");
-  return {};
+  // It was verified when the connection began, which may be hours and a revocation list ago.
+  return peer.certificate->verify_again(now);
 }
 
 Result<std::string> thumbprint_member(const json::Value& value, const std::string& name) {
@@ -160,7 +161,7 @@ bool is_credential_subprotocol(std::string_view subprotocol) {
 net::Task<Result<void>> prove_sender(const Confirmation& confirmation, const PresentedToken& token,
                                      const Evidence& evidence, std::span<const TokenSource> sources, DpopConfig policy,
                                      Here& here, net::Deadline deadline) {
-  if (!confirmation.certificate.empty()) CO_TRY_OK(check_certificate(confirmation, evidence.peer));
+  if (!confirmation.certificate.empty()) CO_TRY_OK(check_certificate(confirmation, evidence.peer, here.loop.wall()));
   if (confirmation.key.empty()) {
     if (token.scheme == TokenScheme::dpop)
       co_return invalid("the token was presented with the scheme DPoP, but is bound to no key");
