@@ -23,7 +23,7 @@ HARNESS = pathlib.Path(__file__).parent / "harness"
 MIB = 1 << 20
 APP = ("Origin", "https://app.example.com")
 # Bytes of an idle connection: 13.0 KiB of the TLS one are OpenSSL's own.
-IDLE_PLAIN, IDLE_TLS = 4_500, 19_500
+IDLE_PLAIN, IDLE_TLS = 4_700, 19_500
 
 
 async def run_child(script: str, *arguments) -> asyncio.subprocess.Process:
