@@ -16,7 +16,9 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
                                                   {auth::TokenPlace::query, "token"}};
   const auth::Peer peer{};
   for (const auto origin : {http::OriginProof::allowed, http::OriginProof::absent}) {
-    const auto found = auth::find_token({&*upgrade, origin, peer, std::nullopt}, sources);
+    auth::Evidence evidence{&upgrade->request(), origin, peer};
+    evidence.subprotocols = upgrade->subprotocols();
+    const auto found = auth::find_token(evidence, sources);
     if (!found || !*found) continue;
     const std::string_view token = (*found)->token.reveal();
     SALLYPORT_CHECK(!token.empty() && token.size() <= auth::max_token_size);
