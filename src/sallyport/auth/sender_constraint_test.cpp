@@ -270,8 +270,8 @@ TEST_CASE("bound tokens: a client certificate is the proof") {
   CHECK(stage.judge(other_half) == "credential.invalid");
   // A connection that began with a good certificate may outlive it, and bring new requests by HTTP/2.
   stage.clock.advance(25h);
-  Handshake later = testing::with_bearer(
-      stage.maker.token(stage.clock.wall(), {{"cnf", json::Object{{"x5t#S256", thumbprint}}}}));
+  Handshake later =
+      testing::with_bearer(stage.maker.token(stage.clock.wall(), {{"cnf", json::Object{{"x5t#S256", thumbprint}}}}));
   later.certificate = own;
   CHECK(stage.judge(later) == "credential.expired");
 }
