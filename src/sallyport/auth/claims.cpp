@@ -2,13 +2,9 @@
 
 #include <algorithm>
 #include <charconv>
-#include <optional>
 
 namespace sallyport::auth {
-namespace {
-
-// A reference token of a JSON pointer without its escapes; nothing when they are none of RFC 6901 §3.
-std::optional<std::string> unescape(std::string_view escaped) {
+std::optional<std::string> unescape_pointer(std::string_view escaped) {
   std::string name;
   for (std::size_t i = 0; i < escaped.size(); ++i) {
     if (escaped[i] != '~') {
@@ -22,21 +18,16 @@ std::optional<std::string> unescape(std::string_view escaped) {
   return name;
 }
 
-// One step of a JSON pointer: a member, or an element by its decimal index (RFC 6901 §4).
-const json::Value* step(const json::Value& value, std::string_view escaped) {
-  if (const json::Array* array = value.array()) {
-    std::size_t index = 0;
-    const char* end = escaped.data() + escaped.size();
-    const auto [stop, trouble] = std::from_chars(escaped.data(), end, index);
-    const bool is_index =
-        !escaped.empty() && stop == end && trouble == std::errc() && (escaped.size() == 1 || escaped[0] != '0');
-    return is_index && index < array->size() ? &(*array)[index] : nullptr;
-  }
-  const std::optional<std::string> name = unescape(escaped);
-  return name ? value.find(*name) : nullptr;
+const json::Value* member_or_element(const json::Value& value, std::string_view name) {
+  const json::Array* array = value.array();
+  if (!array) return value.find(name);
+  std::size_t index = 0;
+  const char* end = name.data() + name.size();
+  const auto [stop, trouble] = std::from_chars(name.data(), end, index);
+  const bool is_index =
+      !name.empty() && stop == end && trouble == std::errc() && (name.size() == 1 || name.front() != '0');
+  return is_index && index < array->size() ? &(*array)[index] : nullptr;
 }
-
-}  // namespace
 
 const json::Value* find_claim(const json::Value& payload, std::string_view name) {
   if (!name.starts_with('/')) return payload.find(name);
@@ -44,7 +35,8 @@ const json::Value* find_claim(const json::Value& payload, std::string_view name)
   while (value && !name.empty()) {
     name.remove_prefix(1);
     const std::size_t end = std::min(name.find('/'), name.size());
-    value = step(*value, name.substr(0, end));
+    const auto step = unescape_pointer(name.substr(0, end));
+    value = step ? member_or_element(*value, *step) : nullptr;
     name.remove_prefix(end);
   }
   return value;
@@ -53,7 +45,7 @@ const json::Value* find_claim(const json::Value& payload, std::string_view name)
 std::string top_level_name(std::string_view name) {
   if (!name.starts_with('/')) return std::string(name);
   name.remove_prefix(1);
-  return unescape(name.substr(0, name.find('/'))).value_or(std::string());
+  return unescape_pointer(name.substr(0, name.find('/'))).value_or(std::string());
 }
 
 json::Value keep_claims(const json::Value& claims, std::span<const std::string> names) {

@@ -1,39 +1,14 @@
 #include "sallyport/auth/session/data.h"
 
 #include <algorithm>
-#include <charconv>
+
+#include "sallyport/auth/claims.h"
 
 namespace sallyport::auth::session {
 namespace {
 
-const json::Value* step(const json::Value& value, std::string_view name) {
-  const json::Array* array = value.array();
-  if (!array) return value.find(name);
-  std::size_t index = 0;
-  const char* end = name.data() + name.size();
-  const auto [stop, trouble] = std::from_chars(name.data(), end, index);
-  const bool is_index =
-      !name.empty() && stop == end && trouble == std::errc() && (name.size() == 1 || name.front() != '0');
-  return is_index && index < array->size() ? &(*array)[index] : nullptr;
-}
-
 Error no_path(std::string_view text, const char* what) {
   return Error{Reason::config_invalid, "\"" + std::string(text.substr(0, 60)) + "\" " + what};
-}
-
-// One name of a JSON pointer, its escapes undone.
-std::optional<std::string> unescape(std::string_view escaped) {
-  std::string name;
-  for (std::size_t i = 0; i < escaped.size(); ++i) {
-    if (escaped[i] != '~') {
-      name.push_back(escaped[i]);
-    } else if (++i < escaped.size() && (escaped[i] == '0' || escaped[i] == '1')) {
-      name.push_back(escaped[i] == '0' ? '~' : '/');
-    } else {
-      return std::nullopt;
-    }
-  }
-  return name;
 }
 
 std::size_t count_values(const json::Value& value) {
@@ -59,7 +34,7 @@ Result<DataPath> DataPath::parse(std::string_view text) {
     const auto end = std::min(rest.find(separator), rest.size());
     const std::string_view piece = rest.substr(0, end);
     if (!is_pointer && piece.empty()) return no_path(text, "has an empty name in it; write it as a JSON pointer");
-    auto name = is_pointer ? unescape(piece) : std::optional<std::string>(piece);
+    auto name = is_pointer ? unescape_pointer(piece) : std::optional<std::string>(piece);
     if (!name) return no_path(text, "has a ~ that is neither ~0 nor ~1");
     path.names_.push_back(std::move(*name));
     if (end == rest.size()) break;
@@ -77,7 +52,7 @@ Result<const json::Value*> DataPath::find(const SessionData& data) const {
   }
   const json::Value* value = &data.values;
   for (const std::string& name : names_) {
-    value = step(*value, name);
+    value = member_or_element(*value, name);
     if (!value) return nullptr;
   }
   return value->is_null() ? nullptr : value;
